@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <vmm/config.hpp>
+#include <vmm/error.hpp>
+
+namespace vmm {
+
+/// How a guest ended.
+enum class Ending : std::uint8_t {
+    running,      ///< It hasn't.
+    powered_off,  ///< It shut down; `status` is the application's exit status (0 for other kernels).
+    reset,        ///< It asked for a reset and GuestConfig::reboot is false.
+    crashed,      ///< It can't go on: the message says why.
+    panicked,     ///< Its kernel reported a panic (SRST with reason "system failure").
+    stopped,      ///< stop() ended it.
+    failed,       ///< The VMM itself could not go on with it.
+};
+
+struct GuestOutcome {
+    std::string name;
+    Ending ending = Ending::running;
+    std::uint32_t status = 0;
+    std::string message;
+};
+
+/// What one guest did at one level. Times in nanoseconds.
+struct LevelReport {
+    Nanos cpu_ns = 0;   ///< vCPU time while this level was sampled as the running one.
+    Nanos wait_ns = 0;  ///< Runnable but not running, at this level.
+    std::uint64_t requests = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t completions = 0;
+    std::uint64_t wakes_ring = 0;
+    std::uint64_t wakes_user_interrupt = 0;
+    std::uint64_t wakes_kernel = 0;
+    Nanos latency_p50_ns = 0;  ///< Request taken from the queue to completion published.
+    Nanos latency_p99_ns = 0;
+    Nanos last_completion_ns = 0;  ///< When the last completion was published, since the fleet's start.
+};
+
+struct VcpuReport {
+    Nanos run_ns = 0;
+    Nanos wait_ns = 0;  ///< Runnable but not running (steal).
+    std::uint64_t switches = 0;
+    std::uint64_t preemptions = 0;
+    std::uint64_t instructions = 0;
+    std::uint64_t supervisor_traps = 0;
+    std::uint64_t user_interrupts = 0;
+    std::uint64_t sbi_calls = 0;
+    std::uint64_t mmio_exits = 0;
+};
+
+struct GuestReport {
+    GuestOutcome outcome;
+    std::vector<VcpuReport> vcpus;
+    std::array<LevelReport, kLevels + 1> levels{};  ///< [64]: work without a level.
+    std::uint64_t bad_requests = 0;
+    std::uint64_t in_flight = 0;
+    Nanos started_ns = 0;  ///< Since the fleet's start.
+    Nanos ended_ns = 0;    ///< Since the fleet's start; 0 while running.
+};
+
+struct FleetReport {
+    std::string policy;
+    unsigned workers = 0;
+    Nanos wall_ns = 0;
+    std::vector<GuestReport> guests;
+};
+
+/// Receives a guest's console output, in order, one call at a time per guest, from a worker thread.
+using ConsoleSink = std::function<void(std::size_t guest, std::span<const char>)>;
+
+/// Guests that run together on a set of workers. The one entry point for programs that embed cops.
+///
+/// Life: create() builds everything and reports bad configuration; start() begins; wait() returns
+/// when every guest has ended; report() may be called at any time from any thread. The destructor
+/// stops what still runs and joins the workers.
+class Fleet {
+  public:
+    static Result<std::unique_ptr<Fleet>> create(const FleetConfig& config, ConsoleSink console);
+    ~Fleet();
+    Fleet(const Fleet&) = delete;
+    Fleet& operator=(const Fleet&) = delete;
+
+    Result<void> start();
+    /// Blocks until every guest has ended.
+    void wait();
+    /// Waits at most `timeout`; true when every guest has ended.
+    bool wait_for(Nanos timeout);
+    /// Any thread, async-signal-unsafe: ends every guest now (Ending::stopped) and drains requests.
+    void stop();
+    /// Bytes typed at a guest's console. Returns how many were taken (the guest's FIFO has bounds).
+    std::size_t console_input(std::size_t guest, std::span<const char> bytes);
+
+    FleetReport report() const;
+
+  private:
+    Fleet();
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vmm
