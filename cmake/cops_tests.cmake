@@ -49,8 +49,7 @@ function(cops_add_test name)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/bin)
     cops_house_rules(${name})
     cops_test_definitions(${name})
-    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support)
-    target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gtest_main GTest::gmock)
+    target_link_libraries(${name} PRIVATE ${arg_LIBS} test_support GTest::gtest_main GTest::gmock)
     gtest_discover_tests(${name}
         DISCOVERY_MODE PRE_TEST
         DISCOVERY_TIMEOUT 60
@@ -92,7 +91,6 @@ function(cops_add_fuzzer name)
     cops_house_rules(${name})
     # LLVMFuzzerTestOneInput has no declaration to match.
     target_compile_options(${name} PRIVATE -Wno-missing-declarations)
-    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_libraries(${name} PRIVATE ${arg_LIBS})
     add_dependencies(fuzzers ${name})
