@@ -27,6 +27,11 @@ function(cops_test_timeout out label given)
     set(${out} ${seconds} PARENT_SCOPE)
 endfunction()
 
+# Targets tests_unit, tests_stress, ...: all test binaries of a kind.
+foreach(label unit contract differential guest e2e stress)
+    add_custom_target(tests_${label})
+endforeach()
+
 # Where tests find what the build made.
 function(cops_test_definitions target)
     target_compile_definitions(${target} PRIVATE
@@ -50,6 +55,7 @@ function(cops_add_test name)
     cops_house_rules(${name})
     cops_test_definitions(${name})
     target_link_libraries(${name} PRIVATE ${arg_LIBS} test_support GTest::gtest_main GTest::gmock)
+    add_dependencies(tests_${arg_LABEL} ${name})
     gtest_discover_tests(${name}
         DISCOVERY_MODE PRE_TEST
         DISCOVERY_TIMEOUT 60
