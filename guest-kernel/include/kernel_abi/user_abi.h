@@ -41,7 +41,13 @@ struct cops_attach {
 	uint32_t slots;           /* In: wanted. Out: granted (a multiple of 128). */
 	uint32_t lines;           /* Out: harts (lines) this process may use. */
 	uint32_t hart;            /* Out: the hart (line) this thread of control runs on. */
-	uint32_t user_interrupts; /* Out: 1 = utvec works (N extension); 0 = the kernel upcalls `handler`. */
+	/*
+	 * Out: 1 = utvec works (N extension); 0 = the kernel enters `handler` as the hardware would (interrupted pc
+	 * kept by the kernel, other registers untouched, no further entry until it returns) and the handler returns by
+	 * the same COPS_INSN_URET, which traps as an illegal instruction and which the kernel carries out. No CSR of N
+	 * is touched then, and COPS_SYS_PARK never answers COPS_PARK_WFI.
+	 */
+	uint32_t user_interrupts;
 	uint64_t handler;         /* In: entry of the user interrupt handler, set as utvec or called by upcall. */
 	uint64_t process;         /* Out: process id as the device knows it. */
 };
