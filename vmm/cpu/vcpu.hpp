@@ -99,6 +99,9 @@ class Vcpu {
     /// two vCPUs that wait for each other's fence both go on.
     virtual void serve_fences() noexcept = 0;
 
+    /// Thread inside run() (from a VcpuHost call). SBI set_timer: writes the hart's `stimecmp`, in guest ticks.
+    virtual void set_timer(std::uint64_t guest_ticks) noexcept = 0;
+
     /// True when the engine implements user interrupts (N extension). Where false, the kernel upcalls.
     virtual bool has_user_interrupts() const noexcept = 0;
     /// Owner only (the worker about to call run(), outside run()). Sets `uip.USIP`.
