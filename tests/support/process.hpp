@@ -24,7 +24,7 @@ struct ProcessOptions {
 
 /// What a child process did.
 struct ProcessResult {
-    int exit_code = -1;    ///< Exit status; 128+n when ended by signal n, as a shell shows it.
+    int exit_code = -1;  ///< Exit status; 128+n when ended by signal n, as a shell shows it.
     bool timed_out = false;
     std::string out;
     std::string err;
@@ -33,9 +33,8 @@ struct ProcessResult {
 
 /// Runs `command` (argv, program looked up in PATH) to its end; never hangs past the timeout.
 /// A program that cannot be started gives exit code 127 and the reason in `err`.
-[[nodiscard]] ProcessResult run_process(
-    const std::vector<std::string>& command, const ProcessOptions& options = {}
-);
+[[nodiscard]] ProcessResult
+run_process(const std::vector<std::string>& command, const ProcessOptions& options = {});
 
 /// A fresh directory, removed with its contents at the end.
 class TemporaryDirectory {

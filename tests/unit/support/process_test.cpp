@@ -10,7 +10,8 @@ namespace test_support {
 namespace {
 
 TEST(RunProcess, stdin_reaches_child_and_both_outputs_come_back) {
-    const auto result = run_process({"sh", "-c", "cat; echo wrong >&2; exit 5"}, {.input = "given\n"});
+    const auto result =
+        run_process({"sh", "-c", "cat; echo wrong >&2; exit 5"}, {.input = "given\n"});
     EXPECT_EQ(result.out, "given\n");
     EXPECT_EQ(result.err, "wrong\n");
     EXPECT_EQ(result.exit_code, 5);
@@ -38,9 +39,8 @@ TEST(RunProcess, signal_is_sent_when_the_output_appears) {
 }
 
 TEST(RunProcess, held_stdin_gives_no_end_of_file) {
-    const auto result = run_process(
-        {"timeout", "0.2", "cat"}, {.input = "line\n", .hold_stdin_open = true}
-    );
+    const auto result =
+        run_process({"timeout", "0.2", "cat"}, {.input = "line\n", .hold_stdin_open = true});
     EXPECT_EQ(result.out, "line\n");
     EXPECT_EQ(result.exit_code, 124);
 }
