@@ -28,7 +28,12 @@ ALLOWED = {
     "vmm/sched": {"vmm/sched/policy", "vmm/io", "vmm/cpu", "vmm/memory", "vmm/include"},
     "vmm/machine": {
         "vmm/cpu/engine", "vmm/cpu/riscv", "vmm/cpu", "vmm/devices", "vmm/io", "vmm/memory",
-        "vmm/sched", "vmm/sched/policy", "vmm/include", "virtio-cops/device", WIRE,
+        "vmm/include", "virtio-cops/device", WIRE,
+    },
+    # Puts machines, workers and a policy together.
+    "vmm/fleet": {
+        "vmm/machine", "vmm/sched", "vmm/sched/policy", "vmm/cpu/engine", "vmm/cpu", "vmm/devices",
+        "vmm/io", "vmm/memory", "vmm/include", "virtio-cops/device", WIRE,
     },
     "guest-kernel/include": {WIRE},
     "guest-runtime/executor": {WIRE, "guest-kernel/include"},
