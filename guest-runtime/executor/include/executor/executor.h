@@ -70,7 +70,7 @@ struct cops_task {
 struct cops_slot_state {
 	cops_task_id task;   /* Whose request is in flight; 0 = free. */
 	uint32_t generation; /* Of the request in flight or of the last one. */
-	uint32_t next;       /* Free list: 1 + slot. */
+	uint32_t next;       /* Free list: 1 + slot. In flight: a mark. */
 };
 
 struct cops_queue {
@@ -133,7 +133,7 @@ struct cops_executor_context {
 	uint32_t batch_level;                             /* Most urgent level in the batch. */
 	uint32_t batch_hold; /* Caller: switches to tasks of the same level that a batch may wait for. */
 	uint32_t batch_age;
-	uint32_t reserved;
+	uint32_t claimed; /* Best level last published. */
 	struct cops_submission batch[COPS_EXECUTOR_BATCH];
 	struct cops_executor_counters counters;
 };
@@ -150,7 +150,6 @@ struct cops_executor_group {
 	uint32_t num_segments;
 	uint64_t free_tasks; /* tag << 32 | 1 + index: shared free list. */
 	uint64_t parked;     /* Bit c: context c sleeps or is about to. */
-	uint64_t live;       /* Tasks that exist. */
 };
 
 /* ---- Set-up ---------------------------------------------------------------------------------- */

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop: picks, resumes, and carries out what the coroutine asked for once it has left the
+// stack.
+#include "internal.hpp"
+
+namespace executor {
+
+namespace {
+
+constexpr uint32_t kMaxBatchAge = 32; // Switches to more urgent work that a batch may wait for.
+
+using FrameFunction = void (*)(void*);
+
+void resume(void* frame) {
+    (*static_cast<FrameFunction*>(frame))(frame);
+}
+
+void destroy(void* frame) {
+    static_cast<FrameFunction*>(frame)[1](frame);
+}
+
+// The running task falls asleep, or goes on when what it waits for has come already. True = asleep:
+// from then on it is another's.
+bool sleep(Context& ctx, Task& task, uint32_t asleep, uint32_t token) {
+    uint64_t word = load_relaxed(&task.state);
+    for (;;) {
+        const bool came_first = (word & token) != 0;
+        const uint64_t desired = came_first ? with_state(word & ~uint64_t{token}, COPS_TASK_READY)
+                                            : with_state(word, asleep);
+        // Partner: make_ready(). Success publishes the frame to the waker, or takes the waker's
+        // writes.
+        if (compare_exchange(&task.state, word, desired)) {
+            if (came_first) {
+                enqueue(ctx, task);
+            }
+            return !came_first;
+        }
+    }
+}
+
+void step_aside(Context& ctx, Task& task) {
+    uint64_t word = load_relaxed(&task.state);
+    while (!compare_exchange(&task.state, word, with_state(word, COPS_TASK_READY))) {
+    }
+    enqueue(ctx, task);
+}
+
+// Asleep first, then listed with the task it joins: so whoever takes the list may wake it at once.
+void join_task(Context& ctx, Task& task, cops_task_id id) {
+    const cops_task_id self = id_of(task);
+    if (!sleep(ctx, task, COPS_TASK_WAITING, COPS_TASK_EVENT)) {
+        return;
+    }
+    Task* target = find(*ctx.group, id);
+    if (target != nullptr && target != &task) {
+        uint64_t list = load_relaxed(&target->joiners);
+        while (generation_of(list) == generation_of(id)) {
+            task.next = static_cast<uint32_t>(list);
+            const uint64_t desired = (uint64_t{generation_of(list)} << 32) | (task.index + 1);
+            if (compare_exchange(&target->joiners, list, desired)) { // Partner: wake_joiners().
+                return;
+            }
+        }
+    }
+    cops_executor_signal(&ctx, self, target == nullptr || target == &task ? kNoSuchTask : 0);
+}
+
+void settle(Context& ctx, Task& task) {
+    const Action action = static_cast<Action>(ctx.action);
+    ctx.action = static_cast<uint32_t>(Action::none);
+    switch (action) {
+    case Action::yield:
+        step_aside(ctx, task);
+        break;
+    case Action::suspend:
+        sleep(ctx, task, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
+        break;
+    case Action::wait:
+        sleep(ctx, task, COPS_TASK_WAITING, COPS_TASK_EVENT);
+        break;
+    case Action::join:
+        join_task(ctx, task, ctx.action_task);
+        break;
+    case Action::submit:
+        if (sleep(ctx, task, COPS_TASK_WAITING, COPS_TASK_EVENT)) {
+            queue_request(ctx, task);
+        }
+        break;
+    case Action::exit:
+        if (task.frame != nullptr) {
+            destroy(task.frame);
+        }
+        release_task(ctx, task);
+        break;
+    case Action::none: // Suspended by an awaiter that is not ours: only a wake can bring it back.
+        sleep(ctx, task, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
+        break;
+    }
+}
+
+bool must_submit(Context& ctx, uint32_t next) {
+    if (ctx.batch_count == 0) {
+        return false;
+    }
+    if (ctx.batch_count == COPS_EXECUTOR_BATCH || next > ctx.batch_level) {
+        return true;
+    }
+    const uint32_t hold = next < ctx.batch_level ? kMaxBatchAge : ctx.batch_hold;
+    return ctx.batch_age++ >= hold;
+}
+
+// Something outside wants this hart more than our best does. Reported once, then one task runs: so
+// a hint that nobody withdraws costs time and does not stop us.
+bool must_yield(Context& ctx, uint32_t best, int& reason) {
+    if (best == kNone || ctx.yielded != 0) {
+        return false;
+    }
+    // Partners: the host stores yield_level, the kernel `others`; both are hints, read once a
+    // switch.
+    if (ctx.kernel_line != nullptr && best_of(load_relaxed(&ctx.kernel_line->others)) < best) {
+        reason = COPS_RUN_YIELD_KERNEL;
+        ++ctx.counters.kernel_yields;
+    } else if (ctx.host_line != nullptr && load_relaxed(&ctx.host_line->yield_level) < best) {
+        reason = COPS_RUN_YIELD_HOST;
+        ++ctx.counters.host_yields;
+    } else {
+        return false;
+    }
+    ctx.yielded = 1;
+    return true;
+}
+
+// A reason to go back to the caller before anything is picked.
+bool must_return(Context& ctx, uint32_t budget, uint32_t limit, int& reason) {
+    if (load_relaxed(&ctx.stopped) != 0) {
+        reason = COPS_RUN_STOPPED;
+        return true;
+    }
+    const uint32_t best = best_in_group(ctx);
+    if (must_submit(ctx, best)) {
+        reason = COPS_RUN_SUBMIT;
+        return true;
+    }
+    if (must_yield(ctx, best, reason)) {
+        return true;
+    }
+    if (best == kNone) {
+        reason = COPS_RUN_IDLE;
+        return true;
+    }
+    if (best > limit) {
+        reason = COPS_RUN_LIMIT;
+        return true;
+    }
+    reason = COPS_RUN_BUDGET;
+    return budget == 0;
+}
+
+// Tells the host what runs, and looks whether something more urgent came before the host could
+// know.
+bool overtaken(Context& ctx) {
+    if (ctx.line == nullptr) {
+        return false;
+    }
+    const uint32_t level = ctx.running_level;
+    store_relaxed(&ctx.line->running_level, level);
+    // Partner: the host raises wake_pending, fences, then reads running_level and sends no
+    // interrupt when that is at least as urgent. If it saw the old level, we see its bit.
+    fence();
+    return (pending(ctx) & more_urgent_than(level)) != 0;
+}
+
+void run_task(Context& ctx, Task& task) {
+    uint64_t word = load_relaxed(&task.state);
+    // Acquire: what the waker wrote. Tokens stay.
+    while (!compare_exchange(&task.state, word, with_state(word, COPS_TASK_RUNNING))) {
+    }
+    ++ctx.counters.switches;
+    ctx.yielded = 0;
+    void* frame = task.frame;
+    cops_executor_leave(&ctx);
+    resume(frame);
+    cops_executor_enter(&ctx);
+    settle(ctx, task);
+}
+
+void ask(Context& ctx, void* frame, Action action) {
+    task_at(*ctx.group, ctx.current - 1).frame = frame;
+    ctx.action = static_cast<uint32_t>(action);
+}
+
+} // namespace
+
+} // namespace executor
+
+using executor::Action;
+
+extern "C" {
+
+void cops_executor_enter(cops_executor_context* ctx) {
+    if (ctx->masked++ == 0 && ctx->line != nullptr) {
+        executor::store_relaxed(&ctx->line->flags, ctx->line->flags | VIRTIO_COPS_LINE_F_MASKED);
+    }
+    executor::interrupt_fence(); // Partner: cops_executor_interrupt() on this hart.
+}
+
+void cops_executor_leave(cops_executor_context* ctx) {
+    for (;;) {
+        executor::interrupt_fence();
+        if (ctx->masked > 1 || ctx->line == nullptr) {
+            --ctx->masked;
+            return;
+        }
+        executor::store_relaxed(
+            &ctx->line->flags, ctx->line->flags & ~uint32_t{VIRTIO_COPS_LINE_F_MASKED}
+        );
+        ctx->masked = 0;
+        executor::interrupt_fence();
+        if (executor::pending(*ctx) == 0) {
+            return;
+        }
+        // An interrupt may have come and found the mask: do its work. Inside, masked is above 1.
+        cops_executor_enter(ctx);
+        cops_executor_drain(ctx, COPS_DRAIN_POLL);
+    }
+}
+
+int cops_executor_run(cops_executor_context* ctx, uint32_t budget, uint32_t limit) {
+    int reason = COPS_RUN_IDLE;
+    cops_executor_enter(ctx);
+    for (;;) {
+        if (executor::pending(*ctx) != 0) {
+            cops_executor_drain(ctx, COPS_DRAIN_POLL);
+        }
+        if (executor::must_return(*ctx, budget, limit, reason)) {
+            executor::retire(*ctx);
+            executor::fence(); // Partner: the host, as in overtaken().
+            if (reason == COPS_RUN_IDLE && executor::pending(*ctx) != 0) {
+                continue;
+            }
+            break;
+        }
+        executor::Task* task = executor::pick(*ctx, limit);
+        if (task == nullptr) {
+            continue; // Another hart was faster, or holds the lock.
+        }
+        if (executor::overtaken(*ctx)) {
+            executor::requeue_head(*ctx, *task);
+            continue;
+        }
+        executor::run_task(*ctx, *task);
+        --budget;
+    }
+    cops_executor_leave(ctx);
+    return reason;
+}
+
+void cops_executor_stop(cops_executor_context* ctx, uint32_t stop) {
+    executor::store_relaxed(&ctx->stopped, stop);
+}
+
+int cops_executor_should_yield(const cops_executor_context* ctx) {
+    const uint64_t urgent = executor::more_urgent_than(ctx->running_level);
+    if (((executor::load_relaxed(&ctx->ready) | executor::pending(*ctx)) & urgent) != 0) {
+        return 1;
+    }
+    if (ctx->kernel_line != nullptr
+        && (executor::load_relaxed(&ctx->kernel_line->others) & urgent) != 0) {
+        return 1;
+    }
+    return ctx->host_line != nullptr
+           && executor::load_relaxed(&ctx->host_line->yield_level) < ctx->running_level;
+}
+
+void cops_executor_yield(cops_executor_context* ctx, void* frame) {
+    executor::ask(*ctx, frame, Action::yield);
+}
+
+void cops_executor_suspend(cops_executor_context* ctx, void* frame) {
+    executor::ask(*ctx, frame, Action::suspend);
+}
+
+void cops_executor_wait(cops_executor_context* ctx, void* frame) {
+    executor::ask(*ctx, frame, Action::wait);
+}
+
+void cops_executor_join(cops_executor_context* ctx, void* frame, cops_task_id id) {
+    ctx->action_task = id;
+    executor::ask(*ctx, frame, Action::join);
+}
+
+void cops_executor_exit(cops_executor_context* ctx, void* frame) {
+    executor::ask(*ctx, frame, Action::exit);
+}
+
+void cops_executor_submit(cops_executor_context* ctx, void* frame, cops_submission* submission) {
+    executor::Task& task = executor::task_at(*ctx->group, ctx->current - 1);
+    executor::store_relaxed(
+        &task.result, static_cast<int64_t>(reinterpret_cast<intptr_t>(submission))
+    );
+    executor::ask(*ctx, frame, Action::submit);
+}
+} // extern "C"
