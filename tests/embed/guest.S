@@ -3,9 +3,9 @@
 # application status 7 (SRST reason 0xE0000000 | status).
     .globl _start
 _start:
-    la   a1, message
+    lla  a1, message
     li   a2, 0
-    la   a0, message_end
+    lla  a0, message_end
     sub  a0, a0, a1
     li   a6, 0                  # console_write(length, address low, address high)
     li   a7, 0x4442434E         # "DBCN"
