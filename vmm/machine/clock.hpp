@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vmm/types.hpp>
+
+#include <atomic>
+#include <cstdint>
+
+namespace vmm {
+
+/// The one source of time of a machine (D17): a host time (CLOCK_MONOTONIC, or a virtual one that
+/// somebody advances) and the guest's `time`, which is scaled, offset and stops in pause().
+///
+/// Any thread may read. pause(), resume() and set_guest_time() are for when no vCPU runs.
+class Clock {
+public:
+    enum class Source : std::uint8_t { host, manual };
+
+    explicit Clock(std::uint64_t timebase_hz, Source source = Source::host);
+
+    std::uint64_t timebase_hz() const noexcept { return hz_; }
+    /// Nanoseconds of the host clock, or of the virtual one.
+    Nanos now() const noexcept;
+    /// Source::manual only. Moves virtual time forward.
+    void advance(Nanos by) noexcept;
+
+    /// The guest's `time` CSR.
+    std::uint64_t guest_time() const noexcept;
+    /// now() at which guest_time() reaches `ticks`; UINT64_MAX while paused or when that is never.
+    Nanos host_deadline(std::uint64_t ticks) const noexcept;
+
+    void pause() noexcept;
+    void resume() noexcept;
+    bool paused() const noexcept { return paused_.load(std::memory_order_acquire); }
+    /// Makes guest_time() continue from `ticks`.
+    void set_guest_time(std::uint64_t ticks) noexcept;
+
+private:
+    std::uint64_t ticks_of(Nanos time) const noexcept;
+
+    const std::uint64_t hz_;
+    const Source source_;
+    std::atomic<Nanos> virtual_now_{0};
+    // Guest time = ticks_of(now) + offset_, modulo 2^64. Relaxed: changed only while no vCPU runs,
+    // and the hand-over of a vCPU to a worker orders it.
+    std::atomic<std::uint64_t> offset_{0};
+    std::atomic<std::uint64_t> frozen_{0};  // guest time while paused
+    std::atomic<bool> paused_{false};
+};
+
+}  // namespace vmm
