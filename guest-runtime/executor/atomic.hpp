@@ -49,10 +49,10 @@ inline void interrupt_fence() {
 
 inline void cpu_relax() {
 #if defined(__riscv)
-    __asm__ volatile(".word 0x0100000f"); // pause (Zihintpause; a fence hint elsewhere)
+    __asm__ volatile(".word 0x0100000f");  // pause (Zihintpause; a fence hint elsewhere)
 #elif defined(__x86_64__)
     __asm__ volatile("pause");
 #endif
 }
 
-} // namespace executor
+}  // namespace executor

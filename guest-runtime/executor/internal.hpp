@@ -15,9 +15,9 @@ using Task = cops_task;
 inline constexpr uint32_t kNone = VIRTIO_COPS_LEVEL_NONE;
 
 // Errors of the C interface: Linux numbers, negated. No libc here, so they are spelled out.
-inline constexpr int kNoSuchTask = -3;       // ESRCH
-inline constexpr int kNoMemory = -12;        // ENOMEM
-inline constexpr int kInvalidArgument = -22; // EINVAL
+inline constexpr int kNoSuchTask = -3;        // ESRCH
+inline constexpr int kNoMemory = -12;         // ENOMEM
+inline constexpr int kInvalidArgument = -22;  // EINVAL
 
 /// What the running coroutine asked for when it suspended.
 enum class Action : uint32_t { none, yield, suspend, wait, join, submit, exit };
@@ -102,4 +102,4 @@ inline uint64_t pending(const Context& ctx) {
     return ctx.line == nullptr ? 0 : load_relaxed(&ctx.line->wake_pending);
 }
 
-} // namespace executor
+}  // namespace executor

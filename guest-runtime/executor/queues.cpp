@@ -6,7 +6,7 @@ namespace executor {
 
 namespace {
 
-constexpr uint32_t kStealScan = 8; // Tasks looked at past pinned ones.
+constexpr uint32_t kStealScan = 8;  // Tasks looked at past pinned ones.
 
 Task* task_of_link(const Group& group, uint32_t link) {
     return link == 0 ? nullptr : &task_at(group, link - 1);
@@ -42,12 +42,12 @@ void kick(Context& ctx, const Context& owner, bool pinned) {
     if (group.num_contexts == 1) {
         return;
     }
-    fence(); // Partner: park_begin() publishes `parked`, fences, then looks at the queues.
+    fence();  // Partner: park_begin() publishes `parked`, fences, then looks at the queues.
     uint64_t candidates = load_relaxed(&group.parked);
     if (&owner != &ctx) {
         candidates &= bit(owner.index);
     } else if (pinned || ctx.current == 0) {
-        return; // This hart is about to look at its queues itself.
+        return;  // This hart is about to look at its queues itself.
     }
     if (candidates == 0) {
         return;
@@ -64,9 +64,9 @@ void put_and_tell(Context& ctx, Context& owner, Task& task, bool head) {
     const uint32_t previous = owner.claimed;
     const bool urgent = publish(owner);
     const bool pinned = (task.flags & COPS_SPAWN_PINNED) != 0;
-    unlock(owner); // The task may run elsewhere from here on.
+    unlock(owner);  // The task may run elsewhere from here on.
     if (urgent && &owner == &ctx) {
-        ring_claim(ctx, previous); // Another hart's doorbell is its own; it is kicked instead.
+        ring_claim(ctx, previous);  // Another hart's doorbell is its own; it is kicked instead.
     }
     kick(ctx, owner, pinned);
 }
@@ -119,7 +119,7 @@ Task* steal(Context& ctx, uint32_t victim_index) {
     return found;
 }
 
-} // namespace
+}  // namespace
 
 void lock(Context& ctx) {
     while (!try_lock(ctx)) {
@@ -185,7 +185,7 @@ bool publish(Context& ctx) {
     if (ctx.published != nullptr && load_relaxed(ctx.published) != bits) {
         store_release(
             ctx.published, bits
-        ); // Partner: the host samples it, and at CLAIM re-reads it.
+        );  // Partner: the host samples it, and at CLAIM re-reads it.
     }
     return ctx.claimed < previous;
 }
@@ -262,7 +262,7 @@ void retire(Context& ctx) {
     }
 }
 
-} // namespace executor
+}  // namespace executor
 
 using executor::Task;
 
@@ -278,7 +278,7 @@ int cops_executor_set_level(cops_executor_context* ctx, cops_task_id id, uint32_
     }
     cops_executor_enter(ctx);
     executor::store_relaxed(&task->level, level);
-    executor::fence(); // Partner: put_in().
+    executor::fence();  // Partner: put_in().
     const uint32_t queued = executor::load_relaxed(&task->queued);
     cops_executor_context* owner = ctx;
     if (queued != 0) {
@@ -300,7 +300,8 @@ int cops_executor_set_level(cops_executor_context* ctx, cops_task_id id, uint32_
     if (urgent && owner == ctx) {
         executor::ring_claim(*ctx, previous);
     }
-    executor::fence(); // running_level before wake_pending, which leave() reads. Partner: the host.
+    executor::fence(
+    );  // running_level before wake_pending, which leave() reads. Partner: the host.
     cops_executor_leave(ctx);
     return 0;
 }
@@ -331,4 +332,4 @@ int cops_executor_park_begin(cops_executor_context* ctx) {
 void cops_executor_park_end(cops_executor_context* ctx) {
     __atomic_fetch_and(&ctx->group->parked, ~executor::bit(ctx->index), __ATOMIC_SEQ_CST);
 }
-} // extern "C"
+}  // extern "C"

@@ -6,7 +6,8 @@ namespace executor {
 
 namespace {
 
-constexpr uint32_t kInFlight = 0xffffffff; // slot_state.next of a slot whose completion is awaited.
+constexpr uint32_t kInFlight =
+    0xffffffff;  // slot_state.next of a slot whose completion is awaited.
 
 void free_slot(Context& ctx, uint32_t slot) {
     cops_slot_state& state = ctx.group->slot_states[slot];
@@ -98,7 +99,7 @@ uint32_t drain_level(Context& ctx, uint32_t level, int how) {
     return count;
 }
 
-} // namespace
+}  // namespace
 
 void queue_request(Context& ctx, Task& task) {
     const uint32_t level = load_relaxed(&task.level);
@@ -126,7 +127,7 @@ void pump_requests(Context& ctx) {
     }
 }
 
-} // namespace executor
+}  // namespace executor
 
 extern "C" {
 
@@ -186,9 +187,9 @@ void cops_executor_submitted(cops_executor_context* ctx, uint32_t accepted, int 
 void cops_executor_interrupt(cops_executor_context* ctx) {
     ++ctx->counters.interrupts;
     if (ctx->masked != 0) {
-        ++ctx->counters.masked_interrupts; // Whoever masked looks again when it leaves.
+        ++ctx->counters.masked_interrupts;  // Whoever masked looks again when it leaves.
         return;
     }
     cops_executor_drain(ctx, COPS_DRAIN_INTERRUPT);
 }
-} // extern "C"
+}  // extern "C"

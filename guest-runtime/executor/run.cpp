@@ -7,7 +7,7 @@ namespace executor {
 
 namespace {
 
-constexpr uint32_t kMaxBatchAge = 32; // Switches to more urgent work that a batch may wait for.
+constexpr uint32_t kMaxBatchAge = 32;  // Switches to more urgent work that a batch may wait for.
 
 using FrameFunction = void (*)(void*);
 
@@ -57,7 +57,7 @@ void join_task(Context& ctx, Task& task, cops_task_id id) {
         while (generation_of(list) == generation_of(id)) {
             task.next = static_cast<uint32_t>(list);
             const uint64_t desired = (uint64_t{generation_of(list)} << 32) | (task.index + 1);
-            if (compare_exchange(&target->joiners, list, desired)) { // Partner: wake_joiners().
+            if (compare_exchange(&target->joiners, list, desired)) {  // Partner: wake_joiners().
                 return;
             }
         }
@@ -92,7 +92,7 @@ void settle(Context& ctx, Task& task) {
         }
         release_task(ctx, task);
         break;
-    case Action::none: // Suspended by an awaiter that is not ours: only a wake can bring it back.
+    case Action::none:  // Suspended by an awaiter that is not ours: only a wake can bring it back.
         sleep(ctx, task, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
         break;
     }
@@ -189,9 +189,9 @@ void ask(Context& ctx, void* frame, Action action) {
     ctx.action = static_cast<uint32_t>(action);
 }
 
-} // namespace
+}  // namespace
 
-} // namespace executor
+}  // namespace executor
 
 using executor::Action;
 
@@ -201,7 +201,7 @@ void cops_executor_enter(cops_executor_context* ctx) {
     if (ctx->masked++ == 0 && ctx->line != nullptr) {
         executor::store_relaxed(&ctx->line->flags, ctx->line->flags | VIRTIO_COPS_LINE_F_MASKED);
     }
-    executor::interrupt_fence(); // Partner: cops_executor_interrupt() on this hart.
+    executor::interrupt_fence();  // Partner: cops_executor_interrupt() on this hart.
 }
 
 void cops_executor_leave(cops_executor_context* ctx) {
@@ -234,7 +234,7 @@ int cops_executor_run(cops_executor_context* ctx, uint32_t budget, uint32_t limi
         }
         if (executor::must_return(*ctx, budget, limit, reason)) {
             executor::retire(*ctx);
-            executor::fence(); // Partner: the host, as in overtaken().
+            executor::fence();  // Partner: the host, as in overtaken().
             if (reason == COPS_RUN_IDLE && executor::pending(*ctx) != 0) {
                 continue;
             }
@@ -242,7 +242,7 @@ int cops_executor_run(cops_executor_context* ctx, uint32_t budget, uint32_t limi
         }
         executor::Task* task = executor::pick(*ctx, limit);
         if (task == nullptr) {
-            continue; // Another hart was faster, or holds the lock.
+            continue;  // Another hart was faster, or holds the lock.
         }
         if (executor::overtaken(*ctx)) {
             executor::requeue_head(*ctx, *task);
@@ -300,4 +300,4 @@ void cops_executor_submit(cops_executor_context* ctx, void* frame, cops_submissi
     );
     executor::ask(*ctx, frame, Action::submit);
 }
-} // extern "C"
+}  // extern "C"

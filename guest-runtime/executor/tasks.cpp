@@ -6,7 +6,7 @@ namespace executor {
 
 namespace {
 
-constexpr uint32_t kLocalFree = 64; // Control blocks a context keeps for itself.
+constexpr uint32_t kLocalFree = 64;  // Control blocks a context keeps for itself.
 
 uint64_t first_word(uint32_t generation, uint32_t state) {
     return (uint64_t{generation} << 32) | state;
@@ -61,21 +61,21 @@ void give_back(Context& ctx, Task& task) {
 // Takes the joiners of a task that ends, and wakes them. A later join finds another generation.
 void wake_joiners(Context& ctx, Task& task, uint32_t next_generation) {
     uint32_t link = static_cast<uint32_t>(
-        exchange(&task.joiners, first_word(next_generation, 0)) // Partner: push in join_task().
+        exchange(&task.joiners, first_word(next_generation, 0))  // Partner: push in join_task().
     );
     while (link != 0) {
         Task& joiner = task_at(*ctx.group, link - 1);
-        link = joiner.next; // Before it runs: its links are its own again then.
+        link = joiner.next;  // Before it runs: its links are its own again then.
         cops_executor_signal(&ctx, id_of(joiner), 0);
     }
 }
 
-} // namespace
+}  // namespace
 
 Task* find(const Group& group, cops_task_id id) {
     const uint32_t link = static_cast<uint32_t>(id);
     const uint32_t segments =
-        load_acquire(&group.num_segments); // Partner: cops_executor_add_tasks.
+        load_acquire(&group.num_segments);  // Partner: cops_executor_add_tasks.
     if (link == 0 || (link - 1) / COPS_EXECUTOR_SEGMENT_TASKS >= segments) {
         return nullptr;
     }
@@ -124,7 +124,7 @@ void release_task(Context& ctx, Task& task) {
     give_back(ctx, task);
 }
 
-} // namespace executor
+}  // namespace executor
 
 using executor::Context;
 using executor::Task;
@@ -184,7 +184,7 @@ int cops_executor_add_tasks(cops_executor_group* group, cops_task* segment) {
         segment[i].state = executor::first_word(1, COPS_TASK_FREE);
         segment[i].joiners = executor::first_word(1, 0);
     }
-    executor::store_release(&group->num_segments, number + 1); // Partner: find().
+    executor::store_release(&group->num_segments, number + 1);  // Partner: find().
     for (uint32_t i = COPS_EXECUTOR_SEGMENT_TASKS; i > 0; --i) {
         executor::push_shared(*group, segment[i - 1]);
     }
@@ -261,4 +261,4 @@ cops_task_id cops_executor_current(const cops_executor_context* ctx) {
 int64_t cops_executor_result(const cops_executor_context* ctx) {
     return executor::load_relaxed(&executor::task_at(*ctx->group, ctx->current - 1).result);
 }
-} // extern "C"
+}  // extern "C"

@@ -1,34 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/riscv/state.hpp"
+
+#include <vmm/types.hpp>
+
 #include <atomic>
 #include <cstdint>
 #include <string_view>
-
-#include "cpu/riscv/state.hpp"
-#include <vmm/types.hpp>
 
 namespace vmm {
 
 /// Why Vcpu::run() returned. Nothing here depends on how an engine works inside.
 enum class ExitKind : std::uint8_t {
-    interrupted,  ///< A request, the worker's ring or the deadline asked for it; the guest can go on.
-    idle,         ///< The guest waits for an interrupt (`wfi`); run again after one is pending or at timer_deadline().
-    yielded,      ///< The guest gave its turn away through the machine (yield doorbell); it stays runnable.
-    stopped,      ///< This hart was stopped through SBI HSM; it runs again after Vcpu::start().
-    ended,        ///< The machine has ended (SBI SRST, test finisher, fatal error); ask the machine how.
+    interrupted,  ///< A request, the worker's ring or the deadline asked for it; the guest can go
+                  ///< on.
+    idle,     ///< The guest waits for an interrupt (`wfi`); run again after one is pending or at
+              ///< timer_deadline().
+    yielded,  ///< The guest gave its turn away through the machine (yield doorbell); it stays
+              ///< runnable.
+    stopped,  ///< This hart was stopped through SBI HSM; it runs again after Vcpu::start().
+    ended,  ///< The machine has ended (SBI SRST, test finisher, fatal error); ask the machine how.
 };
 
 /// What a worker hands to one call of run().
 struct RunContext {
-    /// Host monotonic time at which run() returns `interrupted`; checked at a bounded interval, not exactly.
+    /// Host monotonic time at which run() returns `interrupted`; checked at a bounded interval, not
+    /// exactly.
     Nanos deadline;
-    /// The worker's io_uring SQ flags word, or null. Any bit of `ring_mask` set makes run() return `interrupted`.
+    /// The worker's io_uring SQ flags word, or null. Any bit of `ring_mask` set makes run() return
+    /// `interrupted`.
     const unsigned* ring_flags = nullptr;
     unsigned ring_mask = 0;
 };
 
-/// Interrupt lines and pending bits that the outside may drive. Values are the bit numbers of `sip`.
+/// Interrupt lines and pending bits that the outside may drive. Values are the bit numbers of
+/// `sip`.
 enum class InterruptLine : std::uint8_t { supervisor_software = 1, supervisor_external = 9 };
 
 /// What a remote fence must do on its target before the target's next instruction.
@@ -36,22 +43,23 @@ enum class FenceKind : std::uint8_t { instruction = 1, address_translation = 2 }
 
 /// What the guest asked of the machine by an SBI call, and what it gets back in a0 and a1.
 struct SbiCall {
-    std::uint64_t args[6];     ///< a0..a5
-    std::uint64_t function;    ///< a6
-    std::uint64_t extension;   ///< a7
+    std::uint64_t args[6];    ///< a0..a5
+    std::uint64_t function;   ///< a6
+    std::uint64_t extension;  ///< a7
 };
 struct SbiReply {
-    std::int64_t error = 0;    ///< a0
-    std::uint64_t value = 0;   ///< a1
-    bool legacy = false;       ///< Legacy calls (EID 0..15) return only a0; a1 keeps its value.
-    bool exit = false;         ///< Leave run() with `exit_kind` after this call.
+    std::int64_t error = 0;   ///< a0
+    std::uint64_t value = 0;  ///< a1
+    bool legacy = false;      ///< Legacy calls (EID 0..15) return only a0; a1 keeps its value.
+    bool exit = false;        ///< Leave run() with `exit_kind` after this call.
     ExitKind exit_kind = ExitKind::ended;
 };
 
 /// What an engine needs of the machine around it. All calls come from the thread inside run().
 class VcpuHost {
-  public:
-    /// A load of `size` bytes (1, 2, 4, 8) outside of RAM. False: nothing answers there; the engine raises an access fault.
+public:
+    /// A load of `size` bytes (1, 2, 4, 8) outside of RAM. False: nothing answers there; the engine
+    /// raises an access fault.
     virtual bool mmio_read(GuestPhys address, unsigned size, std::uint64_t* value) = 0;
     /// A store outside of RAM. May call Vcpu::request_exit() on the running vCPU to end its turn.
     virtual bool mmio_write(GuestPhys address, unsigned size, std::uint64_t value) = 0;
@@ -62,15 +70,16 @@ class VcpuHost {
     /// Host monotonic time at which guest_time() reaches `guest_ticks`.
     virtual Nanos host_deadline(std::uint64_t guest_ticks) = 0;
 
-  protected:
+protected:
     ~VcpuHost() = default;
 };
 
 /// Counters an engine keeps; plain values, read after or between runs.
 struct VcpuCounters {
-    std::uint64_t instructions = 0;       ///< Retired, as far as the engine counts them (0 where it can't).
-    std::uint64_t supervisor_traps = 0;   ///< Traps taken to S-mode, interrupts included.
-    std::uint64_t user_interrupts = 0;    ///< Traps taken to `utvec`.
+    std::uint64_t instructions =
+        0;  ///< Retired, as far as the engine counts them (0 where it can't).
+    std::uint64_t supervisor_traps = 0;  ///< Traps taken to S-mode, interrupts included.
+    std::uint64_t user_interrupts = 0;   ///< Traps taken to `utvec`.
     std::uint64_t sbi_calls = 0;
     std::uint64_t mmio_exits = 0;
 };
@@ -79,30 +88,36 @@ struct VcpuCounters {
 /// thread, one at a time; the methods marked "any thread" may be called while another thread is
 /// inside run().
 class Vcpu {
-  public:
+public:
     virtual ~Vcpu() = default;
 
-    /// Executes guest code until something in ExitKind happens. The architectural state is precise when it returns.
+    /// Executes guest code until something in ExitKind happens. The architectural state is precise
+    /// when it returns.
     virtual ExitKind run(const RunContext& context) = 0;
 
     /// Any thread. Makes a running or the next run() return `interrupted` soon (at a back edge).
     virtual void request_exit() noexcept = 0;
 
-    /// Any thread. Drives a level-sensitive line (PLIC output) or sets/clears the software interrupt bit.
+    /// Any thread. Drives a level-sensitive line (PLIC output) or sets/clears the software
+    /// interrupt bit.
     virtual void set_interrupt(InterruptLine line, bool asserted) noexcept = 0;
 
-    /// Any thread. Asks for a fence; it is done before the vCPU's next guest instruction. Returns a ticket.
+    /// Any thread. Asks for a fence; it is done before the vCPU's next guest instruction. Returns a
+    /// ticket.
     virtual std::uint64_t post_fence(FenceKind kind) noexcept = 0;
-    /// Any thread. True when the fence of `ticket` is done or the vCPU is outside run() (it then does it on entry).
+    /// Any thread. True when the fence of `ticket` is done or the vCPU is outside run() (it then
+    /// does it on entry).
     virtual bool fence_done(std::uint64_t ticket) const noexcept = 0;
-    /// Thread inside run() (from a VcpuHost call): serves fences that others posted to this vCPU meanwhile, so that
-    /// two vCPUs that wait for each other's fence both go on.
+    /// Thread inside run() (from a VcpuHost call): serves fences that others posted to this vCPU
+    /// meanwhile, so that two vCPUs that wait for each other's fence both go on.
     virtual void serve_fences() noexcept = 0;
 
-    /// Thread inside run() (from a VcpuHost call). SBI set_timer: writes the hart's `stimecmp`, in guest ticks.
+    /// Thread inside run() (from a VcpuHost call). SBI set_timer: writes the hart's `stimecmp`, in
+    /// guest ticks.
     virtual void set_timer(std::uint64_t guest_ticks) noexcept = 0;
 
-    /// True when the engine implements user interrupts (N extension). Where false, the kernel upcalls.
+    /// True when the engine implements user interrupts (N extension). Where false, the kernel
+    /// upcalls.
     virtual bool has_user_interrupts() const noexcept = 0;
     /// Owner only (the worker about to call run(), outside run()). Sets `uip.USIP`.
     virtual void raise_user_interrupt() noexcept = 0;
@@ -112,7 +127,8 @@ class Vcpu {
     /// Owner only. Host monotonic time at which the guest's own timer fires, or UINT64_MAX.
     virtual Nanos timer_deadline() noexcept = 0;
 
-    /// Owner only. Starts a stopped hart (SBI HSM): S-mode, MMU off, a0 = hart id, a1 = opaque, pc = address.
+    /// Owner only. Starts a stopped hart (SBI HSM): S-mode, MMU off, a0 = hart id, a1 = opaque, pc
+    /// = address.
     virtual void start(GuestPhys address, std::uint64_t opaque) = 0;
 
     /// Owner only. Whole architectural state as plain data; load continues exactly there.

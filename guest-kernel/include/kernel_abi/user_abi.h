@@ -10,18 +10,26 @@
  */
 
 /* COPS calls live far above Linux's numbers. */
-#define COPS_SYS_ATTACH 0x1000 /* a0 = struct cops_attach *: maps and registers process page, heads, slots, doorbells. */
-#define COPS_SYS_SUBMIT 0x1001 /* a0 = const struct cops_submission *, a1 = count: returns the number accepted. */
+#define COPS_SYS_ATTACH                                                                            \
+    0x1000 /* a0 = struct cops_attach *: maps and registers process page, heads, slots, doorbells. \
+            */
+#define COPS_SYS_SUBMIT                                                                            \
+    0x1001 /* a0 = const struct cops_submission *, a1 = count: returns the number accepted. */
 #define COPS_SYS_CANCEL 0x1002 /* a0 = slot, a1 = slot generation. */
-#define COPS_SYS_SET_LEVEL 0x1003 /* a0 = slot, a1 = slot generation, a2 = level: moves a request in flight. */
-#define COPS_SYS_PARK 0x1004   /* Nothing is ready here; returns COPS_PARK_* when there may be. */
-#define COPS_SYS_YIELD 0x1005  /* Let the kernel pick again (a more urgent process or kernel coroutine waits). */
+#define COPS_SYS_SET_LEVEL                                                                         \
+    0x1003 /* a0 = slot, a1 = slot generation, a2 = level: moves a request in flight. */
+#define COPS_SYS_PARK 0x1004 /* Nothing is ready here; returns COPS_PARK_* when there may be. */
+#define COPS_SYS_YIELD                                                                             \
+    0x1005 /* Let the kernel pick again (a more urgent process or kernel coroutine waits). */
 #define COPS_SYS_SPAWN_PROCESS 0x1006 /* a0 = const char *path, a1 = argv, a2 = envp: pid. */
-#define COPS_SYS_WAIT_PROCESS 0x1007  /* a0 = pid: exit status (0..255) once it has ended. Blocks the process. */
-#define COPS_SYS_COUNTERS 0x1008 /* a0 = struct cops_kernel_counters *: what the kernel counted for this process. */
+#define COPS_SYS_WAIT_PROCESS                                                                      \
+    0x1007 /* a0 = pid: exit status (0..255) once it has ended. Blocks the process. */
+#define COPS_SYS_COUNTERS                                                                          \
+    0x1008 /* a0 = struct cops_kernel_counters *: what the kernel counted for this process. */
 
 #define COPS_PARK_RETRY 0 /* Look again. */
-#define COPS_PARK_WFI 1   /* Nothing else to run on this hart: `wfi` in user mode with UIE clear, then look again. */
+#define COPS_PARK_WFI                                                                              \
+    1 /* Nothing else to run on this hart: `wfi` in user mode with UIE clear, then look again. */
 
 /* Where the kernel maps what a process shares with kernel and host (user virtual addresses). */
 #define COPS_PROCESS_PAGE_ADDRESS 0x3fe0000000 /* struct virtio_cops_line[], read-write. */
@@ -31,55 +39,60 @@
 #define COPS_HEADS_ADDRESS 0x3fe0010000        /* struct virtio_cops_heads[], read-write. */
 #define COPS_SLOTS_ADDRESS 0x3fe0100000        /* struct virtio_cops_slot[], read-write. */
 
-/* A request through the call door: any opcode of virtio_cops.h, on a file descriptor of the process. */
-#define COPS_OFFSET_CURRENT (-1L) /* READ, WRITE: use and advance the file position (kernel path). */
+/* A request through the call door: any opcode of virtio_cops.h, on a file descriptor of the
+ * process. */
+#define COPS_OFFSET_CURRENT                                                                        \
+    (-1L) /* READ, WRITE: use and advance the file position (kernel path). */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
 struct cops_attach {
-	uint32_t slots;           /* In: wanted. Out: granted (a multiple of 128). */
-	uint32_t lines;           /* Out: harts (lines) this process may use. */
-	uint32_t hart;            /* Out: the hart (line) this thread of control runs on. */
-	/*
-	 * Out: 1 = utvec works (N extension); 0 = the kernel enters `handler` as the hardware would (interrupted pc
-	 * kept by the kernel, other registers untouched, no further entry until it returns) and the handler returns by
-	 * the same COPS_INSN_URET, which traps as an illegal instruction and which the kernel carries out. No CSR of N
-	 * is touched then, and COPS_SYS_PARK never answers COPS_PARK_WFI.
-	 */
-	uint32_t user_interrupts;
-	uint64_t handler;         /* In: entry of the user interrupt handler, set as utvec or called by upcall. */
-	uint64_t process;         /* Out: process id as the device knows it. */
+    uint32_t slots; /* In: wanted. Out: granted (a multiple of 128). */
+    uint32_t lines; /* Out: harts (lines) this process may use. */
+    uint32_t hart;  /* Out: the hart (line) this thread of control runs on. */
+    /*
+     * Out: 1 = utvec works (N extension); 0 = the kernel enters `handler` as the hardware would
+     * (interrupted pc kept by the kernel, other registers untouched, no further entry until it
+     * returns) and the handler returns by the same COPS_INSN_URET, which traps as an illegal
+     * instruction and which the kernel carries out. No CSR of N is touched then, and COPS_SYS_PARK
+     * never answers COPS_PARK_WFI.
+     */
+    uint32_t user_interrupts;
+    uint64_t
+        handler; /* In: entry of the user interrupt handler, set as utvec or called by upcall. */
+    uint64_t process; /* Out: process id as the device knows it. */
 };
 
 struct cops_submission {
-	uint32_t opcode; /* VIRTIO_COPS_OP_* */
-	int32_t fd;      /* File descriptor; OPENAT: directory or AT_FDCWD. */
-	uint64_t buffer; /* User address of data, path or struct virtio_cops_stat. */
-	uint64_t length; /* Bytes of buffer; NANOSLEEP: unused. */
-	int64_t offset;  /* READ, WRITE: file offset or COPS_OFFSET_CURRENT. NANOSLEEP: nanoseconds. */
-	uint32_t level;
-	uint32_t slot;
-	uint32_t slot_generation;
-	uint32_t open_flags;
-	uint32_t mode;
-	uint32_t hart;      /* Line whose list takes the completion. */
-	uint64_t user_data; /* The coroutine: copied into the slot. */
+    uint32_t opcode; /* VIRTIO_COPS_OP_* */
+    int32_t fd;      /* File descriptor; OPENAT: directory or AT_FDCWD. */
+    uint64_t buffer; /* User address of data, path or struct virtio_cops_stat. */
+    uint64_t length; /* Bytes of buffer; NANOSLEEP: unused. */
+    int64_t offset;  /* READ, WRITE: file offset or COPS_OFFSET_CURRENT. NANOSLEEP: nanoseconds. */
+    uint32_t level;
+    uint32_t slot;
+    uint32_t slot_generation;
+    uint32_t open_flags;
+    uint32_t mode;
+    uint32_t hart;      /* Line whose list takes the completion. */
+    uint64_t user_data; /* The coroutine: copied into the slot. */
 };
 
-/* Per hart, kernel -> executor: what else wants this hart (the guest's own global bitmap). Read-only to processes. */
+/* Per hart, kernel -> executor: what else wants this hart (the guest's own global bitmap).
+ * Read-only to processes. */
 struct cops_kernel_line {
-	uint64_t others;      /* Bit l: kernel work or another process of level l waits for this hart. */
-	uint64_t reserved[7];
+    uint64_t others; /* Bit l: kernel work or another process of level l waits for this hart. */
+    uint64_t reserved[7];
 };
 
 struct cops_kernel_counters {
-	uint64_t supervisor_traps;   /* Entries into the kernel from this process. */
-	uint64_t submissions;
-	uint64_t completed_by_kernel; /* Slots the kernel filled. */
-	uint64_t process_switches;
-	uint64_t kernel_wakes; /* Times the kernel made this process runnable for a completion. */
-	uint64_t reserved[3];
+    uint64_t supervisor_traps; /* Entries into the kernel from this process. */
+    uint64_t submissions;
+    uint64_t completed_by_kernel; /* Slots the kernel filled. */
+    uint64_t process_switches;
+    uint64_t kernel_wakes; /* Times the kernel made this process runnable for a completion. */
+    uint64_t reserved[3];
 };
 #endif /* __ASSEMBLER__ */
 

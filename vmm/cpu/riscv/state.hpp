@@ -9,8 +9,8 @@ namespace vmm::riscv {
 
 enum class Privilege : std::uint8_t { user = 0, supervisor = 1 };
 
-/// The architectural state of one hart, in the names of the privileged specification. Plain data: an
-/// engine fills it on save() and continues from it after load(). Fields of the user-interrupt
+/// The architectural state of one hart, in the names of the privileged specification. Plain data:
+/// an engine fills it on save() and continues from it after load(). Fields of the user-interrupt
 /// (N) extension are at the end; an engine without it ignores them.
 struct State {
     std::array<std::uint64_t, 32> x{};

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vmm/types.hpp>
+
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include <vmm/types.hpp>
-
 namespace vmm {
 
-/// Something of the host that a guest may name, as /host/NAME. Nothing else of the host can be named.
+/// Something of the host that a guest may name, as /host/NAME. Nothing else of the host can be
+/// named.
 struct Grant {
     enum class Kind : std::uint8_t { file, directory };
     std::string name;  ///< 1..63 bytes of [A-Za-z0-9._-], not "." or "..".
@@ -20,9 +21,10 @@ struct Grant {
 
 /// What a guest may claim of the host's time (D7).
 struct Tenant {
-    Level base_level = 32;      ///< Level of a vCPU that makes no claim (no driver, or boards switched off).
-    Level ceiling = 0;          ///< Claims more urgent than this are cut to it.
-    std::uint32_t weight = 100; ///< Share within a level, relative to the others'.
+    Level base_level =
+        32;  ///< Level of a vCPU that makes no claim (no driver, or boards switched off).
+    Level ceiling = 0;           ///< Claims more urgent than this are cut to it.
+    std::uint32_t weight = 100;  ///< Share within a level, relative to the others'.
 };
 
 /// One guest, as a person describes it on the command line or in a fleet file.
@@ -31,18 +33,18 @@ struct GuestConfig {
     unsigned cpus = 1;
     std::uint64_t memory_bytes = std::uint64_t{128} << 20;
     std::string engine = "auto";
-    std::string kernel;                  ///< Path of an ELF or RISC-V Image (raw or gzip).
-    std::vector<std::string> initrds;    ///< Paths; concatenated in order after `initrd_bytes`.
+    std::string kernel;                ///< Path of an ELF or RISC-V Image (raw or gzip).
+    std::vector<std::string> initrds;  ///< Paths; concatenated in order after `initrd_bytes`.
     std::vector<std::uint8_t> initrd_bytes;
     std::string cmdline;
     std::vector<Grant> grants;
     Tenant tenant;
     std::uint64_t timebase_hz = 1'000'000'000;
     std::uint32_t cops_device_id = 65535;  ///< Device id under which virtio-cops appears.
-    bool boards = true;                    ///< Offer VIRTIO_COPS_F_BOARD; false: the host is blind to claims.
-    bool user_interrupts = true;           ///< Announce the N extension.
-    bool reboot = true;                    ///< False: a guest that asks for reset ends with Ending::reset.
-    std::string dump_dtb;                  ///< Write the device tree there before the start; empty: don't.
+    bool boards = true;  ///< Offer VIRTIO_COPS_F_BOARD; false: the host is blind to claims.
+    bool user_interrupts = true;  ///< Announce the N extension.
+    bool reboot = true;           ///< False: a guest that asks for reset ends with Ending::reset.
+    std::string dump_dtb;         ///< Write the device tree there before the start; empty: don't.
 };
 
 /// A fleet: guests in one process on shared workers under one policy.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vmm/config.hpp>
+#include <vmm/error.hpp>
+
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -9,15 +12,13 @@
 #include <string>
 #include <vector>
 
-#include <vmm/config.hpp>
-#include <vmm/error.hpp>
-
 namespace vmm {
 
 /// How a guest ended.
 enum class Ending : std::uint8_t {
     running,      ///< It hasn't.
-    powered_off,  ///< It shut down; `status` is the application's exit status (0 for other kernels).
+    powered_off,  ///< It shut down; `status` is the application's exit status (0 for other
+                  ///< kernels).
     reset,        ///< It asked for a reset and GuestConfig::reboot is false.
     crashed,      ///< It can't go on: the message says why.
     panicked,     ///< Its kernel reported a panic (SRST with reason "system failure").
@@ -44,7 +45,8 @@ struct LevelReport {
     std::uint64_t wakes_kernel = 0;
     Nanos latency_p50_ns = 0;  ///< Request taken from the queue to completion published.
     Nanos latency_p99_ns = 0;
-    Nanos last_completion_ns = 0;  ///< When the last completion was published, since the fleet's start.
+    Nanos last_completion_ns =
+        0;  ///< When the last completion was published, since the fleet's start.
 };
 
 struct VcpuReport {
@@ -85,7 +87,7 @@ using ConsoleSink = std::function<void(std::size_t guest, std::span<const char>)
 /// when every guest has ended; report() may be called at any time from any thread. The destructor
 /// stops what still runs and joins the workers.
 class Fleet {
-  public:
+public:
     static Result<std::unique_ptr<Fleet>> create(const FleetConfig& config, ConsoleSink console);
     ~Fleet();
     Fleet(const Fleet&) = delete;
@@ -103,7 +105,7 @@ class Fleet {
 
     FleetReport report() const;
 
-  private:
+private:
     Fleet();
     struct Impl;
     std::unique_ptr<Impl> impl_;

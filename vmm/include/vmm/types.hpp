@@ -6,7 +6,8 @@
 
 namespace vmm {
 
-/// A guest-physical address. A type of its own, so that it can't be mixed up with a virtual address or a length.
+/// A guest-physical address. A type of its own, so that it can't be mixed up with a virtual address
+/// or a length.
 struct GuestPhys {
     std::uint64_t value = 0;
     friend constexpr auto operator<=>(GuestPhys, GuestPhys) = default;

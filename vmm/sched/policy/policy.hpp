@@ -20,7 +20,7 @@ struct VcpuId {
 };
 
 enum class EventKind : std::uint8_t {
-    add,     ///< The vCPU exists (idle). `level` = base level, `ceiling`, `weight` are its tenant's.
+    add,  ///< The vCPU exists (idle). `level` = base level, `ceiling`, `weight` are its tenant's.
     remove,  ///< It is gone.
     ready,   ///< It became runnable at `level`.
     claim,   ///< Its claim is now `level` (64: none), runnable or running.
@@ -58,11 +58,12 @@ struct Preemption {
 /// thread, lock or I/O; callers serialise the calls. A third party adds a policy by one file that
 /// implements this and one line in make_policy().
 class Policy {
-  public:
+public:
     virtual ~Policy() = default;
     virtual std::string_view name() const noexcept = 0;
     virtual void apply(const Event& event) = 0;
-    /// The vCPU that `worker` shall run next, taken out of the ready set; nullopt: nothing is ready.
+    /// The vCPU that `worker` shall run next, taken out of the ready set; nullopt: nothing is
+    /// ready.
     virtual std::optional<Decision> pick(std::uint32_t worker, std::uint64_t now_ns) = 0;
     /// After events: the running vCPU that must make way for a waiting one, if any.
     virtual std::optional<Preemption> preempt(std::uint64_t now_ns) = 0;

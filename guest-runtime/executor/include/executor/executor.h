@@ -5,22 +5,22 @@
 /*
  * The shared coroutine executor: one source for every process and for the guest kernel.
  *
- * C ABI. No writable data, no thread-local storage, no libc: every call takes the context of the hart
- * it runs on, and all memory is the caller's. Coroutines cross as frame addresses (resume function at
- * offset 0, destroy function at 8: the Itanium layout that clang and gcc share).
+ * C ABI. No writable data, no thread-local storage, no libc: every call takes the context of the
+ * hart it runs on, and all memory is the caller's. Coroutines cross as frame addresses (resume
+ * function at offset 0, destroy function at 8: the Itanium layout that clang and gcc share).
  *
  * A *group* is one side: a process, or the kernel. It has one *context* per hart and a table of
- * *tasks*. A task is a spawned coroutine: its control block lives in the table, whose memory is never
- * given back, so that a stale id is told by its generation and never touches freed memory.
+ * *tasks*. A task is a spawned coroutine: its control block lives in the table, whose memory is
+ * never given back, so that a stale id is told by its generation and never touches freed memory.
  *
- * Contexts of a group may run on several harts at once. One context is used by one hart at a time, and
- * its calls do not nest: in user mode the executor masks itself by a flag in its line (the interrupt
- * entry sees it and returns), in the kernel the caller keeps interrupts off.
+ * Contexts of a group may run on several harts at once. One context is used by one hart at a time,
+ * and its calls do not nest: in user mode the executor masks itself by a flag in its line (the
+ * interrupt entry sees it and returns), in the kernel the caller keeps interrupts off.
  */
 
-#include <kernel_abi/user_abi.h>
 #include <virtio_cops/virtio_cops.h>
 
+#include <kernel_abi/user_abi.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -29,7 +29,7 @@ extern "C" {
 
 #define COPS_EXECUTOR_ABI 1 /* Grows when a layout or a meaning below changes. */
 
-#define COPS_EXECUTOR_CONTEXTS 64       /* Harts of one group. */
+#define COPS_EXECUTOR_CONTEXTS 64        /* Harts of one group. */
 #define COPS_EXECUTOR_SEGMENT_TASKS 1024 /* Tasks of one table segment. */
 #define COPS_EXECUTOR_SEGMENTS 1024
 #define COPS_EXECUTOR_BATCH 32 /* Submissions kept back for one system call. */
@@ -39,12 +39,14 @@ typedef uint64_t cops_task_id;
 
 /* Task states: the low bits of cops_task.state. */
 #define COPS_TASK_FREE 0
-#define COPS_TASK_READY 1     /* In a ready queue (or on its way there). */
+#define COPS_TASK_READY 1 /* In a ready queue (or on its way there). */
 #define COPS_TASK_RUNNING 2
 #define COPS_TASK_SUSPENDED 3 /* Until cops_executor_wake(). */
-#define COPS_TASK_WAITING 4   /* Until its event: a completion, a join, or cops_executor_signal(). */
+#define COPS_TASK_WAITING 4   /* Until its event: a completion, a join, or cops_executor_signal(). \
+                               */
 #define COPS_TASK_STATE_MASK 0x7
-#define COPS_TASK_TOKEN 0x10 /* A wake came while not suspended: the next suspend returns at once. */
+#define COPS_TASK_TOKEN                                                                            \
+    0x10 /* A wake came while not suspended: the next suspend returns at once. */
 #define COPS_TASK_EVENT 0x20 /* The event came before the wait did. */
 
 /* Flags of spawn. */
@@ -52,104 +54,111 @@ typedef uint64_t cops_task_id;
 
 /* Task control block. Fields are the executor's own; `result` is the runtime's to read. */
 struct cops_task {
-	uint64_t state;   /* generation << 32 | flags | state; every transition is one compare-exchange. */
-	void *frame;      /* Innermost suspended coroutine: what to resume. */
-	int64_t result;   /* Of the last completion; while a slot is awaited: the submission's address. */
-	uint64_t joiners; /* generation << 32 | 1 + index of the first task that waits for this one's end. */
-	uint32_t next;    /* Links by 1 + index: ready queue, slot queue, joiners, free list. */
-	uint32_t prev;
-	uint32_t level;       /* As last set; a queued task moves at once, others at their next enqueue. */
-	uint32_t queue_level; /* Level of the queue it is in (under that context's lock). */
-	uint32_t queued;      /* 1 + context whose ready queue holds it; 0 = none. */
-	uint32_t index;
-	uint32_t flags; /* COPS_SPAWN_* */
-	uint32_t home;  /* Context it was spawned on. */
+    uint64_t
+        state;   /* generation << 32 | flags | state; every transition is one compare-exchange. */
+    void* frame; /* Innermost suspended coroutine: what to resume. */
+    int64_t result; /* Of the last completion; while a slot is awaited: the submission's address. */
+    uint64_t
+        joiners; /* generation << 32 | 1 + index of the first task that waits for this one's end. */
+    uint32_t next; /* Links by 1 + index: ready queue, slot queue, joiners, free list. */
+    uint32_t prev;
+    uint32_t level; /* As last set; a queued task moves at once, others at their next enqueue. */
+    uint32_t queue_level; /* Level of the queue it is in (under that context's lock). */
+    uint32_t queued;      /* 1 + context whose ready queue holds it; 0 = none. */
+    uint32_t index;
+    uint32_t flags; /* COPS_SPAWN_* */
+    uint32_t home;  /* Context it was spawned on. */
 };
 
 /* A completion slot as its owner sees it (the shared half is struct virtio_cops_slot). */
 struct cops_slot_state {
-	cops_task_id task;   /* Whose request is in flight; 0 = free. */
-	uint32_t generation; /* Of the request in flight or of the last one. */
-	uint32_t next;       /* Free list: 1 + slot. In flight: a mark. */
+    cops_task_id task;   /* Whose request is in flight; 0 = free. */
+    uint32_t generation; /* Of the request in flight or of the last one. */
+    uint32_t next;       /* Free list: 1 + slot. In flight: a mark. */
 };
 
 struct cops_queue {
-	uint32_t head; /* 1 + task index; 0 = empty. */
-	uint32_t tail;
+    uint32_t head; /* 1 + task index; 0 = empty. */
+    uint32_t tail;
 };
 
 /* What an executor counted. Written by its hart only. */
 struct cops_executor_counters {
-	uint64_t switches;           /* Coroutines resumed. */
-	uint64_t spawned;
-	uint64_t exited;
-	uint64_t wakes;              /* Wakes and signals that made a task ready. */
-	uint64_t tokens;             /* Wakes and signals that came first and left a token. */
-	uint64_t steals;
-	uint64_t ring_completions;      /* Host completions found by polling at a switch. */
-	uint64_t interrupt_completions; /* Host completions drained by the user interrupt (or after wfi). */
-	uint64_t kernel_completions;    /* Completions that the guest kernel wrote. */
-	uint64_t stale_completions;     /* Slots listed that had no request in flight: ignored. */
-	uint64_t interrupts;            /* Entries of the user interrupt handler. */
-	uint64_t masked_interrupts;     /* Of these, found the executor masked. */
-	uint64_t claims_rung;           /* CLAIM doorbells. */
-	uint64_t host_yields;
-	uint64_t kernel_yields;
-	uint64_t slot_waits;            /* Requests that had to wait for a slot. */
+    uint64_t switches; /* Coroutines resumed. */
+    uint64_t spawned;
+    uint64_t exited;
+    uint64_t wakes;  /* Wakes and signals that made a task ready. */
+    uint64_t tokens; /* Wakes and signals that came first and left a token. */
+    uint64_t steals;
+    uint64_t ring_completions; /* Host completions found by polling at a switch. */
+    uint64_t
+        interrupt_completions; /* Host completions drained by the user interrupt (or after wfi). */
+    uint64_t kernel_completions; /* Completions that the guest kernel wrote. */
+    uint64_t stale_completions;  /* Slots listed that had no request in flight: ignored. */
+    uint64_t interrupts;         /* Entries of the user interrupt handler. */
+    uint64_t masked_interrupts;  /* Of these, found the executor masked. */
+    uint64_t claims_rung;        /* CLAIM doorbells. */
+    uint64_t host_yields;
+    uint64_t kernel_yields;
+    uint64_t slot_waits; /* Requests that had to wait for a slot. */
 };
 
 struct cops_executor_group;
 
-/* The context of one hart. Zero it, set the fields marked "caller", then cops_executor_init_context(). */
+/* The context of one hart. Zero it, set the fields marked "caller", then
+ * cops_executor_init_context(). */
 struct cops_executor_context {
-	/* Caller: what this hart shares with host and kernel. Null where there is none (kernel side, tests). */
-	struct virtio_cops_line *line;              /* Process line of this hart. */
-	uint64_t *published;                        /* Where ready | running is published; init sets &line->ready when there is a line. */
-	struct virtio_cops_heads *heads;            /* Completion lists of this hart. */
-	const struct virtio_cops_host_line *host_line;
-	const struct cops_kernel_line *kernel_line;
-	volatile uint32_t *doorbells;               /* Doorbell page; null = never ring. */
-	/* Set by init. */
-	struct cops_executor_group *group;
-	uint32_t index;
-	uint32_t lock;          /* Guards queues, ready, running_level, published. */
-	uint64_t ready;         /* Bit l: queue[l] is not empty. */
-	struct cops_queue queue[VIRTIO_COPS_LEVELS];
-	uint32_t running_level; /* LEVEL_NONE = none. */
-	uint32_t current;       /* 1 + index of the running task; 0 = none. */
-	uint32_t action;        /* What the coroutine asked for when it suspended. */
-	uint32_t masked;        /* Depth of masking. */
-	uint32_t yielded;       /* Yield reported; run one task before the next report. */
-	uint32_t stopped;
-	cops_task_id action_task;
-	uint64_t kicks;         /* Contexts (bits) that should be woken: see cops_executor_take_kicks(). */
-	uint32_t free_tasks;    /* Own free list, short. */
-	uint32_t free_count;
-	/* Requests. */
-	struct cops_queue slot_queue[VIRTIO_COPS_LEVELS]; /* Tasks that wait for a slot. */
-	uint64_t slot_waiting;                            /* Bit l: slot_queue[l] is not empty. */
-	uint32_t free_slots;                              /* Free list of this context. */
-	uint32_t batch_count;
-	uint32_t batch_level;                             /* Most urgent level in the batch. */
-	uint32_t batch_hold; /* Caller: switches to tasks of the same level that a batch may wait for. */
-	uint32_t batch_age;
-	uint32_t claimed; /* Best level last published. */
-	struct cops_submission batch[COPS_EXECUTOR_BATCH];
-	struct cops_executor_counters counters;
+    /* Caller: what this hart shares with host and kernel. Null where there is none (kernel side,
+     * tests). */
+    struct virtio_cops_line* line; /* Process line of this hart. */
+    uint64_t* published; /* Where ready | running is published; init sets &line->ready when there is
+                            a line. */
+    struct virtio_cops_heads* heads; /* Completion lists of this hart. */
+    const struct virtio_cops_host_line* host_line;
+    const struct cops_kernel_line* kernel_line;
+    volatile uint32_t* doorbells; /* Doorbell page; null = never ring. */
+    /* Set by init. */
+    struct cops_executor_group* group;
+    uint32_t index;
+    uint32_t lock;  /* Guards queues, ready, running_level, published. */
+    uint64_t ready; /* Bit l: queue[l] is not empty. */
+    struct cops_queue queue[VIRTIO_COPS_LEVELS];
+    uint32_t running_level; /* LEVEL_NONE = none. */
+    uint32_t current;       /* 1 + index of the running task; 0 = none. */
+    uint32_t action;        /* What the coroutine asked for when it suspended. */
+    uint32_t masked;        /* Depth of masking. */
+    uint32_t yielded;       /* Yield reported; run one task before the next report. */
+    uint32_t stopped;
+    cops_task_id action_task;
+    uint64_t kicks;      /* Contexts (bits) that should be woken: see cops_executor_take_kicks(). */
+    uint32_t free_tasks; /* Own free list, short. */
+    uint32_t free_count;
+    /* Requests. */
+    struct cops_queue slot_queue[VIRTIO_COPS_LEVELS]; /* Tasks that wait for a slot. */
+    uint64_t slot_waiting;                            /* Bit l: slot_queue[l] is not empty. */
+    uint32_t free_slots;                              /* Free list of this context. */
+    uint32_t batch_count;
+    uint32_t batch_level; /* Most urgent level in the batch. */
+    uint32_t
+        batch_hold; /* Caller: switches to tasks of the same level that a batch may wait for. */
+    uint32_t batch_age;
+    uint32_t claimed; /* Best level last published. */
+    struct cops_submission batch[COPS_EXECUTOR_BATCH];
+    struct cops_executor_counters counters;
 };
 
 /* One side. Zero it, set the fields marked "caller", then cops_executor_init_group(). */
 struct cops_executor_group {
-	uint32_t abi;          /* Caller: COPS_EXECUTOR_ABI. */
-	uint32_t num_contexts; /* Caller: 1..COPS_EXECUTOR_CONTEXTS. */
-	struct cops_executor_context **contexts; /* Caller: array of num_contexts pointers. */
-	struct cops_task **segments; /* Caller: array of COPS_EXECUTOR_SEGMENTS pointers, zeroed. */
-	struct virtio_cops_slot *slots;     /* Caller: may be null. */
-	struct cops_slot_state *slot_states; /* Caller: num_slots of them, zeroed. */
-	uint32_t num_slots;
-	uint32_t num_segments;
-	uint64_t free_tasks; /* tag << 32 | 1 + index: shared free list. */
-	uint64_t parked;     /* Bit c: context c sleeps or is about to. */
+    uint32_t abi;                            /* Caller: COPS_EXECUTOR_ABI. */
+    uint32_t num_contexts;                   /* Caller: 1..COPS_EXECUTOR_CONTEXTS. */
+    struct cops_executor_context** contexts; /* Caller: array of num_contexts pointers. */
+    struct cops_task** segments;    /* Caller: array of COPS_EXECUTOR_SEGMENTS pointers, zeroed. */
+    struct virtio_cops_slot* slots; /* Caller: may be null. */
+    struct cops_slot_state* slot_states; /* Caller: num_slots of them, zeroed. */
+    uint32_t num_slots;
+    uint32_t num_segments;
+    uint64_t free_tasks; /* tag << 32 | 1 + index: shared free list. */
+    uint64_t parked;     /* Bit c: context c sleeps or is about to. */
 };
 
 /* ---- Set-up ---------------------------------------------------------------------------------- */
@@ -157,105 +166,130 @@ struct cops_executor_group {
 /* ABI version of the executor code that is linked or mapped. */
 uint32_t cops_executor_abi(void);
 /* 0, or -EINVAL when the group was made for another ABI or a field is out of range. */
-int cops_executor_init_group(struct cops_executor_group *group);
+int cops_executor_init_group(struct cops_executor_group* group);
 /* Context `index` of its group; its slots are [first_slot, first_slot + slot_count). */
-int cops_executor_init_context(struct cops_executor_group *group, uint32_t index, uint32_t first_slot,
-			       uint32_t slot_count);
+int cops_executor_init_context(
+    struct cops_executor_group* group, uint32_t index, uint32_t first_slot, uint32_t slot_count
+);
 /*
- * Adds COPS_EXECUTOR_SEGMENT_TASKS tasks: `segment` points at that many zeroed control blocks, which stay
- * the executor's for ever. Calls must not overlap. 0 or -ENOMEM when the table is full.
+ * Adds COPS_EXECUTOR_SEGMENT_TASKS tasks: `segment` points at that many zeroed control blocks,
+ * which stay the executor's for ever. Calls must not overlap. 0 or -ENOMEM when the table is full.
  */
-int cops_executor_add_tasks(struct cops_executor_group *group, struct cops_task *segment);
+int cops_executor_add_tasks(struct cops_executor_group* group, struct cops_task* segment);
 
-/* ---- From anywhere on the context's hart ------------------------------------------------------ */
+/* ---- From anywhere on the context's hart ------------------------------------------------------
+ */
 
 /*
- * Makes a ready task of the coroutine suspended at `frame`. Returns its id; 0 when the task table is
- * full (add a segment and try again) or level is not below 64.
+ * Makes a ready task of the coroutine suspended at `frame`. Returns its id; 0 when the task table
+ * is full (add a segment and try again) or level is not below 64.
  */
-cops_task_id cops_executor_spawn(struct cops_executor_context *ctx, void *frame, uint32_t level, uint32_t flags);
-/* Lossless wake: makes a suspended task ready, or leaves a token for its next suspend. 0 or -ESRCH. */
-int cops_executor_wake(struct cops_executor_context *ctx, cops_task_id id);
-/* The same for the event of a waiting task; `result` is stored first. One signal per wait. 0 or -ESRCH. */
-int cops_executor_signal(struct cops_executor_context *ctx, cops_task_id id, int64_t result);
+cops_task_id
+cops_executor_spawn(struct cops_executor_context* ctx, void* frame, uint32_t level, uint32_t flags);
+/* Lossless wake: makes a suspended task ready, or leaves a token for its next suspend. 0 or -ESRCH.
+ */
+int cops_executor_wake(struct cops_executor_context* ctx, cops_task_id id);
+/* The same for the event of a waiting task; `result` is stored first. One signal per wait. 0 or
+ * -ESRCH. */
+int cops_executor_signal(struct cops_executor_context* ctx, cops_task_id id, int64_t result);
 /* Moves a ready task to another level now, any other at its next enqueue. 0, -ESRCH or -EINVAL. */
-int cops_executor_set_level(struct cops_executor_context *ctx, cops_task_id id, uint32_t level);
+int cops_executor_set_level(struct cops_executor_context* ctx, cops_task_id id, uint32_t level);
 /* Level as last set, or -ESRCH. */
-int cops_executor_level(struct cops_executor_context *ctx, cops_task_id id);
+int cops_executor_level(struct cops_executor_context* ctx, cops_task_id id);
 /* 1 while the task has not ended. */
-int cops_executor_alive(struct cops_executor_context *ctx, cops_task_id id);
+int cops_executor_alive(struct cops_executor_context* ctx, cops_task_id id);
 /* The running task, 0 outside of one. */
-cops_task_id cops_executor_current(const struct cops_executor_context *ctx);
+cops_task_id cops_executor_current(const struct cops_executor_context* ctx);
 /* Most urgent level that is ready here; LEVEL_NONE when none. */
-uint32_t cops_executor_best(const struct cops_executor_context *ctx);
-/* 1 when something more urgent than the running coroutine waits: here, in the kernel, or at the host. */
-int cops_executor_should_yield(const struct cops_executor_context *ctx);
+uint32_t cops_executor_best(const struct cops_executor_context* ctx);
+/* 1 when something more urgent than the running coroutine waits: here, in the kernel, or at the
+ * host. */
+int cops_executor_should_yield(const struct cops_executor_context* ctx);
 
 /* Masking (nests): no interrupt entry runs executor code between the two; leaving re-checks. */
-void cops_executor_enter(struct cops_executor_context *ctx);
-void cops_executor_leave(struct cops_executor_context *ctx);
+void cops_executor_enter(struct cops_executor_context* ctx);
+void cops_executor_leave(struct cops_executor_context* ctx);
 
 /*
- * Contexts that should be woken because work for them, or work that they could steal, appeared while they
- * were parked. The kernel sends each hart an IPI. Clears the set.
+ * Contexts that should be woken because work for them, or work that they could steal, appeared
+ * while they were parked. The kernel sends each hart an IPI. Clears the set.
  */
-uint64_t cops_executor_take_kicks(struct cops_executor_context *ctx);
+uint64_t cops_executor_take_kicks(struct cops_executor_context* ctx);
 
-/* ---- From the running coroutine, as the last thing in await_suspend --------------------------- */
+/* ---- From the running coroutine, as the last thing in await_suspend ---------------------------
+ */
 
 /*
- * Each names the frame to resume and what the task waits for; the coroutine must then suspend, and the
- * executor acts after it has left the stack. So nothing can resume a coroutine that still runs.
+ * Each names the frame to resume and what the task waits for; the coroutine must then suspend, and
+ * the executor acts after it has left the stack. So nothing can resume a coroutine that still runs.
  */
-void cops_executor_yield(struct cops_executor_context *ctx, void *frame);   /* Tail of its own level. */
-void cops_executor_suspend(struct cops_executor_context *ctx, void *frame); /* Until a wake; consumes a token. */
-void cops_executor_wait(struct cops_executor_context *ctx, void *frame);    /* Until its event. */
-void cops_executor_join(struct cops_executor_context *ctx, void *frame, cops_task_id id); /* Until `id` has ended. */
-/* The coroutine is at its final suspend point. `frame` is destroyed by the executor; null = by its owner. */
-void cops_executor_exit(struct cops_executor_context *ctx, void *frame);
+void cops_executor_yield(
+    struct cops_executor_context* ctx, void* frame
+); /* Tail of its own level. */
+void cops_executor_suspend(
+    struct cops_executor_context* ctx, void* frame
+); /* Until a wake; consumes a token. */
+void cops_executor_wait(struct cops_executor_context* ctx, void* frame); /* Until its event. */
+void cops_executor_join(
+    struct cops_executor_context* ctx, void* frame, cops_task_id id
+); /* Until `id` has ended. */
+/* The coroutine is at its final suspend point. `frame` is destroyed by the executor; null = by its
+ * owner. */
+void cops_executor_exit(struct cops_executor_context* ctx, void* frame);
 /*
- * Hands a request to the kernel and waits for its completion. `submission` lies in the coroutine's frame;
- * the executor fills level, slot, slot_generation, hart and user_data. With no slot free the task waits for
- * one, most urgent first. The result is cops_executor_result() after resumption.
+ * Hands a request to the kernel and waits for its completion. `submission` lies in the coroutine's
+ * frame; the executor fills level, slot, slot_generation, hart and user_data. With no slot free the
+ * task waits for one, most urgent first. The result is cops_executor_result() after resumption.
  */
-void cops_executor_submit(struct cops_executor_context *ctx, void *frame, struct cops_submission *submission);
+void cops_executor_submit(
+    struct cops_executor_context* ctx, void* frame, struct cops_submission* submission
+);
 /* Result of the running task's last event. */
-int64_t cops_executor_result(const struct cops_executor_context *ctx);
+int64_t cops_executor_result(const struct cops_executor_context* ctx);
 
-/* ---- The loop --------------------------------------------------------------------------------- */
-
-#define COPS_RUN_IDLE 0         /* Nothing is ready; running_level is NONE and wake_pending was re-checked. */
-#define COPS_RUN_BUDGET 1       /* `budget` coroutines ran. */
-#define COPS_RUN_SUBMIT 2       /* ctx->batch[0..batch_count) must go to the kernel now: then cops_executor_submitted(). */
-#define COPS_RUN_YIELD_HOST 3   /* Store to the YIELD doorbell: another guest's work is more urgent. */
-#define COPS_RUN_YIELD_KERNEL 4 /* COPS_SYS_YIELD: another process's or the kernel's work is more urgent. */
-#define COPS_RUN_STOPPED 5      /* cops_executor_stop() was called. */
-#define COPS_RUN_LIMIT 6        /* What is ready is less urgent than `limit`. */
-
-/* Runs ready coroutines, most urgent first and none less urgent than `limit` (63 = all), until a reason to return. */
-int cops_executor_run(struct cops_executor_context *ctx, uint32_t budget, uint32_t limit);
-/* Makes run() return STOPPED at the next switch, until cleared by another call with 0. */
-void cops_executor_stop(struct cops_executor_context *ctx, uint32_t stop);
-/*
- * The first `accepted` submissions of the batch went out; the rest is kept. With error < 0 (a -errno that
- * concerns the submission after the accepted ones) that one completes at once with it.
+/* ---- The loop ---------------------------------------------------------------------------------
  */
-void cops_executor_submitted(struct cops_executor_context *ctx, uint32_t accepted, int error);
 
-/* ---- Sleeping --------------------------------------------------------------------------------- */
+#define COPS_RUN_IDLE                                                                              \
+    0 /* Nothing is ready; running_level is NONE and wake_pending was re-checked. */
+#define COPS_RUN_BUDGET 1 /* `budget` coroutines ran. */
+#define COPS_RUN_SUBMIT                                                                            \
+    2 /* ctx->batch[0..batch_count) must go to the kernel now: then cops_executor_submitted(). */
+#define COPS_RUN_YIELD_HOST                                                                        \
+    3 /* Store to the YIELD doorbell: another guest's work is more urgent. */
+#define COPS_RUN_YIELD_KERNEL                                                                      \
+    4 /* COPS_SYS_YIELD: another process's or the kernel's work is more urgent. */
+#define COPS_RUN_STOPPED 5 /* cops_executor_stop() was called. */
+#define COPS_RUN_LIMIT 6   /* What is ready is less urgent than `limit`. */
+
+/* Runs ready coroutines, most urgent first and none less urgent than `limit` (63 = all), until a
+ * reason to return. */
+int cops_executor_run(struct cops_executor_context* ctx, uint32_t budget, uint32_t limit);
+/* Makes run() return STOPPED at the next switch, until cleared by another call with 0. */
+void cops_executor_stop(struct cops_executor_context* ctx, uint32_t stop);
+/*
+ * The first `accepted` submissions of the batch went out; the rest is kept. With error < 0 (a
+ * -errno that concerns the submission after the accepted ones) that one completes at once with it.
+ */
+void cops_executor_submitted(struct cops_executor_context* ctx, uint32_t accepted, int error);
+
+/* ---- Sleeping ---------------------------------------------------------------------------------
+ */
 
 /* Announces sleep, then looks again: 1 = sleep, 0 = there is work. Follow either by park_end(). */
-int cops_executor_park_begin(struct cops_executor_context *ctx);
-void cops_executor_park_end(struct cops_executor_context *ctx);
+int cops_executor_park_begin(struct cops_executor_context* ctx);
+void cops_executor_park_end(struct cops_executor_context* ctx);
 
-/* ---- Completions ------------------------------------------------------------------------------ */
+/* ---- Completions ------------------------------------------------------------------------------
+ */
 
 #define COPS_DRAIN_POLL 0
 #define COPS_DRAIN_INTERRUPT 1
-/* Empties the completion lists into the ready queues. `how` says what to count it as. Returns how many. */
-uint32_t cops_executor_drain(struct cops_executor_context *ctx, int how);
+/* Empties the completion lists into the ready queues. `how` says what to count it as. Returns how
+ * many. */
+uint32_t cops_executor_drain(struct cops_executor_context* ctx, int how);
 /* Body of the user interrupt handler. Spurious entries do no harm. */
-void cops_executor_interrupt(struct cops_executor_context *ctx);
+void cops_executor_interrupt(struct cops_executor_context* ctx);
 
 #ifdef __cplusplus
 }
