@@ -10,26 +10,25 @@
  */
 
 /* COPS calls live far above Linux's numbers. */
-#define COPS_SYS_ATTACH                                                                            \
-    0x1000 /* a0 = struct cops_attach *: maps and registers process page, heads, slots, doorbells. \
-            */
-#define COPS_SYS_SUBMIT                                                                            \
-    0x1001 /* a0 = const struct cops_submission *, a1 = count: returns the number accepted. */
+/* a0 = struct cops_attach *: maps and registers process page, heads, slots, doorbells. */
+#define COPS_SYS_ATTACH 0x1000
+/* a0 = const struct cops_submission *, a1 = count: returns the number accepted. */
+#define COPS_SYS_SUBMIT 0x1001
 #define COPS_SYS_CANCEL 0x1002 /* a0 = slot, a1 = slot generation. */
-#define COPS_SYS_SET_LEVEL                                                                         \
-    0x1003 /* a0 = slot, a1 = slot generation, a2 = level: moves a request in flight. */
+/* a0 = slot, a1 = slot generation, a2 = level: moves a request in flight. */
+#define COPS_SYS_SET_LEVEL 0x1003
 #define COPS_SYS_PARK 0x1004 /* Nothing is ready here; returns COPS_PARK_* when there may be. */
-#define COPS_SYS_YIELD                                                                             \
-    0x1005 /* Let the kernel pick again (a more urgent process or kernel coroutine waits). */
+/* Let the kernel pick again (a more urgent process or kernel coroutine waits). */
+#define COPS_SYS_YIELD 0x1005
 #define COPS_SYS_SPAWN_PROCESS 0x1006 /* a0 = const char *path, a1 = argv, a2 = envp: pid. */
-#define COPS_SYS_WAIT_PROCESS                                                                      \
-    0x1007 /* a0 = pid: exit status (0..255) once it has ended. Blocks the process. */
-#define COPS_SYS_COUNTERS                                                                          \
-    0x1008 /* a0 = struct cops_kernel_counters *: what the kernel counted for this process. */
+/* a0 = pid: exit status (0..255) once it has ended. Blocks the process. */
+#define COPS_SYS_WAIT_PROCESS 0x1007
+/* a0 = struct cops_kernel_counters *: what the kernel counted for this process. */
+#define COPS_SYS_COUNTERS 0x1008
 
 #define COPS_PARK_RETRY 0 /* Look again. */
-#define COPS_PARK_WFI                                                                              \
-    1 /* Nothing else to run on this hart: `wfi` in user mode with UIE clear, then look again. */
+/* Nothing else to run on this hart: `wfi` in user mode with UIE clear, then look again. */
+#define COPS_PARK_WFI 1
 
 /* Where the kernel maps what a process shares with kernel and host (user virtual addresses). */
 #define COPS_PROCESS_PAGE_ADDRESS 0x3fe0000000 /* struct virtio_cops_line[], read-write. */
@@ -41,8 +40,8 @@
 
 /* A request through the call door: any opcode of virtio_cops.h, on a file descriptor of the
  * process. */
-#define COPS_OFFSET_CURRENT                                                                        \
-    (-1L) /* READ, WRITE: use and advance the file position (kernel path). */
+/* READ, WRITE: use and advance the file position (kernel path). */
+#define COPS_OFFSET_CURRENT (-1L)
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

@@ -19,8 +19,8 @@
 #define COPS_CSR_UIP 0x044 /* View of sip masked by sideleg; only USIP is writable from U-mode. */
 #define COPS_CSR_SEDELEG 0x102
 #define COPS_CSR_SIDELEG 0x103
-#define COPS_CSR_UTIMECMP                                                                          \
-    0x800 /* Custom: UTIP is pending while time >= utimecmp. Saved per process. */
+/* Custom: UTIP is pending while time >= utimecmp. Saved per process. */
+#define COPS_CSR_UTIMECMP 0x800
 
 /* ustatus and sstatus bits. */
 #define COPS_USTATUS_UIE 0x1

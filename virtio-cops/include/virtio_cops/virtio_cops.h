@@ -14,15 +14,16 @@ typedef uint16_t virtio_cops_le16;
 typedef uint32_t virtio_cops_le32;
 typedef uint64_t virtio_cops_le64;
 
-/* Device identification. 65535 counting down is the experimental range of the virtio specification.
+/*
+ * Device identification. 65535 counting down is the experimental range of the virtio specification.
  */
 #define VIRTIO_ID_COPS 65535
-#define VIRTIO_COPS_VERSION                                                                        \
-    1 /* Protocol version in config space; grows only when a layout breaks. */
+/* Protocol version in config space; grows only when a layout breaks. */
+#define VIRTIO_COPS_VERSION 1
 
 /* Feature bits (device specific: 0..23). */
-#define VIRTIO_COPS_F_BOARD                                                                        \
-    0 /* Boards, process lines, host page, doorbell page: claims are exchanged. */
+/* Boards, process lines, host page, doorbell page: claims are exchanged. */
+#define VIRTIO_COPS_F_BOARD 0
 #define VIRTIO_COPS_F_USER_INTR 1 /* The host raises user interrupts for completions in slots. */
 
 /* Queues. */
@@ -32,8 +33,8 @@ typedef uint64_t virtio_cops_le64;
 
 /* Shared memory regions. */
 #define VIRTIO_COPS_SHM_HOST_PAGE 0 /* struct virtio_cops_host_line[num_vcpus], read-only. */
-#define VIRTIO_COPS_SHM_DOORBELL                                                                   \
-    1 /* MMIO page; 32-bit aligned stores only. May be mapped to user mode. */
+/* MMIO page; 32-bit aligned stores only. May be mapped to user mode. */
+#define VIRTIO_COPS_SHM_DOORBELL 1
 #define VIRTIO_COPS_DOORBELL_CLAIM 0 /* Offset: my claim became more urgent than ring_level. */
 #define VIRTIO_COPS_DOORBELL_YIELD 4 /* Offset: end my turn now. */
 
@@ -52,7 +53,7 @@ struct virtio_cops_config {
     virtio_cops_le32 num_grants;    /* Grants that GET_GRANT can list. */
 };
 
-/* ---- Shared words (feature BOARD) ---------------------------------------------------------- */
+/* ---- Shared words (feature BOARD) ---- */
 
 /*
  * The board of one vCPU: written by the guest kernel on that vCPU, read by the host. 64 bytes,
@@ -82,10 +83,10 @@ struct virtio_cops_line {
     virtio_cops_le32 flags;         /* VIRTIO_COPS_LINE_F_* */
     virtio_cops_le64 reserved[5];
 };
-#define VIRTIO_COPS_LINE_F_MASKED                                                                  \
-    0x1 /* User interrupts are masked; the executor re-checks on leaving. */
-#define VIRTIO_COPS_LINE_F_CRITICAL 0x2 /* Critical section: do not preempt if it can be helped.   \
-                                         */
+/* User interrupts are masked; the executor re-checks on leaving. */
+#define VIRTIO_COPS_LINE_F_MASKED 0x1
+/* Critical section: do not preempt if it can be helped. */
+#define VIRTIO_COPS_LINE_F_CRITICAL 0x2
 
 /* One vCPU's line in the host page: written by the host, read by kernel and executors. 64 bytes. */
 struct virtio_cops_host_line {
@@ -98,7 +99,7 @@ struct virtio_cops_host_line {
     virtio_cops_le64 reserved[6];
 };
 
-/* ---- Processes and completions -------------------------------------------------------------- */
+/* ---- Processes and completions ---- */
 
 /* A process id: index below max_processes, generation never 0, so that no valid id is 0. */
 #define VIRTIO_COPS_PROCESS(index, generation) (((uint64_t)(generation) << 32) | (uint32_t)(index))
@@ -118,7 +119,8 @@ struct virtio_cops_slot {
 #define VIRTIO_COPS_PATH_HOST 0   /* The host wrote the slot. */
 #define VIRTIO_COPS_PATH_KERNEL 1 /* The guest kernel wrote the slot. */
 
-/* List heads of one (process, hart): 1 + slot index of the newest completion by level, 0 = empty.
+/*
+ * List heads of one (process, hart): 1 + slot index of the newest completion by level, 0 = empty.
  */
 struct virtio_cops_heads {
     virtio_cops_le32 head[VIRTIO_COPS_LEVELS];
@@ -126,7 +128,7 @@ struct virtio_cops_heads {
 #define VIRTIO_COPS_HEADS_PER_PAGE 16
 #define VIRTIO_COPS_SLOTS_PER_PAGE 128
 
-/* ---- Control queue --------------------------------------------------------------------------- */
+/* ---- Control queue ---- */
 
 /* Device-readable: header, then the command's payload. Device-writable: virtio_cops_ctrl_status,
  * then the reply. */
@@ -192,8 +194,7 @@ struct virtio_cops_ctrl_grant {                 /* Reply to GET_GRANT. */
 #define VIRTIO_COPS_GRANT_DIR 2
 #define VIRTIO_COPS_GRANT_F_WRITE 0x1
 
-/* ---- Request queue ----------------------------------------------------------------------------
- */
+/* ---- Request queue ---- */
 
 /*
  * Device-readable: this header (then data to write, or the path). Device-writable: (data read, or
@@ -215,8 +216,8 @@ struct virtio_cops_req {
     virtio_cops_le32 mode;      /* OPENAT with O_CREAT. */
     virtio_cops_le64 user_data; /* Copied into the slot. */
 };
-#define VIRTIO_COPS_REQ_F_SLOT                                                                     \
-    0x1 /* Complete into the slot (and wake its executor) as well as into the used ring. */
+/* Complete into the slot (and wake its executor) as well as into the used ring. */
+#define VIRTIO_COPS_REQ_F_SLOT 0x1
 
 struct virtio_cops_req_status {
     virtio_cops_le64 result; /* As in the slot. */

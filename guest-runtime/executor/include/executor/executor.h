@@ -42,11 +42,11 @@ typedef uint64_t cops_task_id;
 #define COPS_TASK_READY 1 /* In a ready queue (or on its way there). */
 #define COPS_TASK_RUNNING 2
 #define COPS_TASK_SUSPENDED 3 /* Until cops_executor_wake(). */
-#define COPS_TASK_WAITING 4   /* Until its event: a completion, a join, or cops_executor_signal(). \
-                               */
+/* Until its event: a completion, a join, or cops_executor_signal(). */
+#define COPS_TASK_WAITING 4
 #define COPS_TASK_STATE_MASK 0x7
-#define COPS_TASK_TOKEN                                                                            \
-    0x10 /* A wake came while not suspended: the next suspend returns at once. */
+/* A wake came while not suspended: the next suspend returns at once. */
+#define COPS_TASK_TOKEN 0x10
 #define COPS_TASK_EVENT 0x20 /* The event came before the wait did. */
 
 /* Flags of spawn. */
@@ -161,7 +161,7 @@ struct cops_executor_group {
     uint64_t parked;     /* Bit c: context c sleeps or is about to. */
 };
 
-/* ---- Set-up ---------------------------------------------------------------------------------- */
+/* ---- Set-up ---- */
 
 /* ABI version of the executor code that is linked or mapped. */
 uint32_t cops_executor_abi(void);
@@ -177,8 +177,7 @@ int cops_executor_init_context(
  */
 int cops_executor_add_tasks(struct cops_executor_group* group, struct cops_task* segment);
 
-/* ---- From anywhere on the context's hart ------------------------------------------------------
- */
+/* ---- From anywhere on the context's hart ---- */
 
 /*
  * Makes a ready task of the coroutine suspended at `frame`. Returns its id; 0 when the task table
@@ -186,7 +185,8 @@ int cops_executor_add_tasks(struct cops_executor_group* group, struct cops_task*
  */
 cops_task_id
 cops_executor_spawn(struct cops_executor_context* ctx, void* frame, uint32_t level, uint32_t flags);
-/* Lossless wake: makes a suspended task ready, or leaves a token for its next suspend. 0 or -ESRCH.
+/*
+ * Lossless wake: makes a suspended task ready, or leaves a token for its next suspend. 0 or -ESRCH.
  */
 int cops_executor_wake(struct cops_executor_context* ctx, cops_task_id id);
 /* The same for the event of a waiting task; `result` is stored first. One signal per wait. 0 or
@@ -216,8 +216,7 @@ void cops_executor_leave(struct cops_executor_context* ctx);
  */
 uint64_t cops_executor_take_kicks(struct cops_executor_context* ctx);
 
-/* ---- From the running coroutine, as the last thing in await_suspend ---------------------------
- */
+/* ---- From the running coroutine, as the last thing in await_suspend ---- */
 
 /*
  * Each names the frame to resume and what the task waits for; the coroutine must then suspend, and
@@ -247,18 +246,17 @@ void cops_executor_submit(
 /* Result of the running task's last event. */
 int64_t cops_executor_result(const struct cops_executor_context* ctx);
 
-/* ---- The loop ---------------------------------------------------------------------------------
- */
+/* ---- The loop ---- */
 
-#define COPS_RUN_IDLE                                                                              \
-    0 /* Nothing is ready; running_level is NONE and wake_pending was re-checked. */
+/* Nothing is ready; running_level is NONE and wake_pending was re-checked. */
+#define COPS_RUN_IDLE 0
 #define COPS_RUN_BUDGET 1 /* `budget` coroutines ran. */
-#define COPS_RUN_SUBMIT                                                                            \
-    2 /* ctx->batch[0..batch_count) must go to the kernel now: then cops_executor_submitted(). */
-#define COPS_RUN_YIELD_HOST                                                                        \
-    3 /* Store to the YIELD doorbell: another guest's work is more urgent. */
-#define COPS_RUN_YIELD_KERNEL                                                                      \
-    4 /* COPS_SYS_YIELD: another process's or the kernel's work is more urgent. */
+/* ctx->batch[0..batch_count) must go to the kernel now: then cops_executor_submitted(). */
+#define COPS_RUN_SUBMIT 2
+/* Store to the YIELD doorbell: another guest's work is more urgent. */
+#define COPS_RUN_YIELD_HOST 3
+/* COPS_SYS_YIELD: another process's or the kernel's work is more urgent. */
+#define COPS_RUN_YIELD_KERNEL 4
 #define COPS_RUN_STOPPED 5 /* cops_executor_stop() was called. */
 #define COPS_RUN_LIMIT 6   /* What is ready is less urgent than `limit`. */
 
@@ -273,15 +271,13 @@ void cops_executor_stop(struct cops_executor_context* ctx, uint32_t stop);
  */
 void cops_executor_submitted(struct cops_executor_context* ctx, uint32_t accepted, int error);
 
-/* ---- Sleeping ---------------------------------------------------------------------------------
- */
+/* ---- Sleeping ---- */
 
 /* Announces sleep, then looks again: 1 = sleep, 0 = there is work. Follow either by park_end(). */
 int cops_executor_park_begin(struct cops_executor_context* ctx);
 void cops_executor_park_end(struct cops_executor_context* ctx);
 
-/* ---- Completions ------------------------------------------------------------------------------
- */
+/* ---- Completions ---- */
 
 #define COPS_DRAIN_POLL 0
 #define COPS_DRAIN_INTERRUPT 1
