@@ -16,6 +16,6 @@ set(COPS_EXECUTOR_INCLUDES
 )
 # No library calls (memcpy, guards, unwinding), no relocation that a loader would have to apply.
 set(COPS_EXECUTOR_FLAGS
-    -ffreestanding -fno-builtin -fno-exceptions -fno-rtti -fno-threadsafe-statics
+    -ffreestanding -fno-builtin -mno-implicit-float -fno-exceptions -fno-rtti -fno-threadsafe-statics
     -fno-asynchronous-unwind-tables -fno-stack-protector -fPIC -fvisibility=protected
 )

@@ -35,7 +35,7 @@ void fill(Context& ctx, Task& task, uint32_t slot) {
     to.slot_generation = state.generation;
     to.open_flags = from->open_flags;
     to.mode = from->mode;
-    to.hart = ctx.index;
+    to.hart = ctx.line_index;
     to.user_data = state.task;
     if (ctx.batch_count == 0 || to.level < ctx.batch_level) {
         ctx.batch_level = to.level;

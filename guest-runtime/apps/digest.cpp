@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The demo's load: urgent and patient coroutines hash files side by side. What ranks them is the
+// level given to spawn() and nothing else.
+//
+//   digest [--urgent-level L] [--patient-level L] [--urgent N] [--patient N] [--chunk BYTES]
+//   DIRECTORY
+//
+// Coroutine i hashes DIRECTORY/urgent-i or DIRECTORY/patient-i. Lines for machines:
+//   digest level=L file=PATH sha256=HEX bytes=N finished_ns=T
+//   level level=L files=N bytes=N finished_ns=T at=T
+// finished_ns counts from the program's start; `at` is guest time.
+#include "sha256.hpp"
+
+#include <cops/cops.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+struct Options {
+    unsigned urgent_level = 2;
+    unsigned patient_level = 20;
+    unsigned urgent = 1;
+    unsigned patient = 1;
+    std::size_t chunk = 64 * 1024;
+    const char* directory = nullptr;
+};
+
+/// What the coroutines of one level have done together.
+struct Progress {
+    const char* kind;
+    unsigned level;
+    unsigned files;
+    std::uint64_t started;
+    std::uint64_t total = 0;  // Bytes of the files opened.
+    std::uint64_t bytes = 0;
+    unsigned ended = 0;
+    unsigned failed = 0;
+    unsigned tenths = 0;  // Progress printed last.
+    std::uint64_t finished_ns = 0;
+    std::uint64_t finished_at = 0;
+
+    void add(std::size_t count) {
+        bytes += count;
+        const unsigned now = total == 0 ? 0 : static_cast<unsigned>(bytes * 10 / total);
+        if (now > tenths) {
+            tenths = now;
+            std::printf("progress level=%u percent=%u bytes=%lu\n", level, now * 10, bytes);
+            std::fflush(stdout);
+        }
+    }
+};
+
+void report(Progress& progress, const std::string& path, cops::Error error) {
+    std::fprintf(stderr, "digest: %s: %s\n", path.c_str(), error.message());
+    ++progress.failed;
+}
+
+cops::Task<> hash_file(Progress& progress, std::string path, std::size_t chunk) {
+    std::vector<std::byte> buffer(chunk);
+    const cops::Result<int> fd = co_await cops::open(path.c_str(), O_RDONLY);
+    if (!fd) {
+        report(progress, path, fd.error());
+        co_return;
+    }
+    if (const cops::Result<cops::Stat> stat = co_await cops::fstat(*fd); stat) {
+        progress.total += stat->size;
+    }
+    Sha256 hash;
+    std::int64_t offset = 0;
+    for (;;) {
+        const cops::Result<std::size_t> count = co_await cops::read(*fd, buffer, offset);
+        if (!count) {
+            report(progress, path, count.error());
+            break;
+        }
+        if (*count == 0) {
+            const std::uint64_t now = cops::time_now();
+            progress.finished_ns = now - progress.started;
+            progress.finished_at = now;
+            std::printf(
+                "digest level=%u file=%s sha256=%s bytes=%ld finished_ns=%lu\n",
+                progress.level,
+                path.c_str(),
+                hash.finish().c_str(),
+                offset,
+                progress.finished_ns
+            );
+            std::fflush(stdout);
+            break;
+        }
+        hash.update(std::span(buffer).first(*count));
+        offset += static_cast<std::int64_t>(*count);
+        progress.add(*count);
+    }
+    (void)co_await cops::close(*fd);
+}
+
+bool parse_number(const char* text, unsigned long limit, unsigned long& number) {
+    char* end = nullptr;
+    number = std::strtoul(text, &end, 10);
+    return *text != '\0' && *end == '\0' && number <= limit;
+}
+
+bool parse(int argc, char** argv, Options& options) {
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        if (!word.starts_with("--")) {
+            if (options.directory != nullptr) {
+                return false;
+            }
+            options.directory = argv[i];
+            continue;
+        }
+        unsigned long number = 0;
+        if (++i == argc || !parse_number(argv[i], 1UL << 24, number)) {
+            return false;
+        }
+        if (word == "--urgent-level" && number < cops::kLevels) {
+            options.urgent_level = static_cast<unsigned>(number);
+        } else if (word == "--patient-level" && number < cops::kLevels) {
+            options.patient_level = static_cast<unsigned>(number);
+        } else if (word == "--urgent") {
+            options.urgent = static_cast<unsigned>(number);
+        } else if (word == "--patient") {
+            options.patient = static_cast<unsigned>(number);
+        } else if (word == "--chunk" && number != 0) {
+            options.chunk = number;
+        } else {
+            return false;
+        }
+    }
+    return options.directory != nullptr;
+}
+
+bool spawn_all(Progress& progress, const Options& options, std::vector<cops::TaskId>& tasks) {
+    for (unsigned i = 0; i < progress.files; ++i) {
+        std::string path =
+            std::string(options.directory) + '/' + progress.kind + '-' + std::to_string(i);
+        const cops::TaskId id =
+            cops::spawn(hash_file(progress, std::move(path), options.chunk), progress.level);
+        if (!id) {
+            std::fputs("digest: no memory for a coroutine\n", stderr);
+            return false;
+        }
+        tasks.push_back(id);
+    }
+    return true;
+}
+
+void print_level(const Progress& progress) {
+    std::printf(
+        "level level=%u files=%u bytes=%lu finished_ns=%lu at=%lu\n",
+        progress.level,
+        progress.files,
+        progress.bytes,
+        progress.finished_ns,
+        progress.finished_at
+    );
+}
+
+}  // namespace
+
+cops::Task<int> cops_main(int argc, char** argv) {
+    Options options;
+    if (!parse(argc, argv, options)) {
+        std::fputs(
+            "usage: digest [--urgent-level L] [--patient-level L] [--urgent N] [--patient N] "
+            "[--chunk BYTES] DIRECTORY\n",
+            stderr
+        );
+        co_return 2;
+    }
+    const std::uint64_t start = cops::time_now();
+    Progress urgent{"urgent", options.urgent_level, options.urgent, start};
+    Progress patient{"patient", options.patient_level, options.patient, start};
+    std::vector<cops::TaskId> tasks;
+    if (!spawn_all(patient, options, tasks) || !spawn_all(urgent, options, tasks)) {
+        co_return 1;
+    }
+    for (const cops::TaskId id : tasks) {
+        co_await cops::join(id);
+    }
+    print_level(urgent);
+    print_level(patient);
+    co_return urgent.failed + patient.failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cops/task.hpp>
+
+#include <executor/executor.h>
+
+namespace cops {
+
+/// Levels are 0 (most urgent) to 63. This is the one `cops_main` starts at.
+inline constexpr unsigned kMainLevel = 16;
+inline constexpr unsigned kLevels = VIRTIO_COPS_LEVELS;
+
+/// Names a spawned coroutine. Ids are never reused within 2^32 spawns of the same table entry, so a
+/// stale id is recognised.
+class TaskId {
+public:
+    constexpr TaskId() = default;
+    constexpr explicit TaskId(cops_task_id value)
+        : value_(value) {}
+
+    /// False: spawn() found no memory.
+    constexpr explicit operator bool() const { return value_ != 0; }
+    [[nodiscard]] constexpr cops_task_id value() const { return value_; }
+    friend constexpr bool operator==(TaskId, TaskId) = default;
+
+private:
+    cops_task_id value_ = 0;
+};
+
+namespace detail {
+
+/// Context of the hart that runs us. Never kept over a suspension.
+cops_executor_context* context() noexcept;
+/// Makes a task of a suspended coroutine; grows the task table. 0 = no memory or a bad level.
+cops_task_id spawn_frame(void* frame, unsigned level) noexcept;
+
+struct YieldAwaiter {
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> self) const noexcept {
+        cops_executor_yield(context(), self.address());
+    }
+    void await_resume() const noexcept {}
+};
+
+struct MaybeYieldAwaiter : YieldAwaiter {
+    bool await_ready() const noexcept { return cops_executor_should_yield(context()) == 0; }
+};
+
+struct SuspendAwaiter {
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> self) const noexcept {
+        cops_executor_suspend(context(), self.address());
+    }
+    void await_resume() const noexcept {}
+};
+
+struct JoinAwaiter {
+    cops_task_id id;
+
+    bool await_ready() const noexcept { return cops_executor_alive(context(), id) == 0; }
+    void await_suspend(std::coroutine_handle<> self) const noexcept {
+        cops_executor_join(context(), self.address(), id);
+    }
+    void await_resume() const noexcept {}
+};
+
+}  // namespace detail
+
+/// Makes `task` a coroutine of its own at `level`, ready to run. It frees its frame when it ends.
+/// No system call; the host sees the new level in the hart's line. Empty id: no memory, or level
+/// > 63.
+template <typename T>
+TaskId spawn(Task<T> task, unsigned level) noexcept {
+    if (!task || level >= kLevels) {
+        return TaskId();
+    }
+    auto handle = task.release();
+    const TaskId id(detail::spawn_frame(handle.address(), level));
+    if (!id) {
+        handle.destroy();
+    }
+    return id;
+}
+
+/// The running coroutine's id.
+inline TaskId current() noexcept {
+    return TaskId(cops_executor_current(detail::context()));
+}
+
+/// Ends the coroutine's suspend(), or its next one if it is not suspended now. Wakes that come
+/// before the coroutine looks count as one. False: it has ended.
+inline bool wake(TaskId id) noexcept {
+    return cops_executor_wake(detail::context(), id.value()) == 0;
+}
+
+/// Moves a coroutine to another level: at once if it is running here or ready, else when it wakes.
+/// Errors: ESRCH it has ended, EINVAL level > 63.
+inline Result<void> set_priority(TaskId id, unsigned level) noexcept {
+    return to_result<void>(cops_executor_set_level(detail::context(), id.value(), level));
+}
+
+/// The coroutine's level. Error: ESRCH it has ended.
+inline Result<unsigned> priority(TaskId id) noexcept {
+    return to_result<unsigned>(cops_executor_level(detail::context(), id.value()));
+}
+
+/// `co_await yield()`: lets others run; goes to the tail of its own level.
+[[nodiscard]] inline detail::YieldAwaiter yield() noexcept {
+    return {};
+}
+
+/// `co_await maybe_yield()`: yields only if something more urgent waits here, in the kernel, or in
+/// another guest; a few loads otherwise. For long computations.
+[[nodiscard]] inline detail::MaybeYieldAwaiter maybe_yield() noexcept {
+    return {};
+}
+
+/// `co_await suspend()`: sleeps until wake(id). Wakes may be early: test your condition in a loop.
+[[nodiscard]] inline detail::SuspendAwaiter suspend() noexcept {
+    return {};
+}
+
+/// `co_await join(id)`: sleeps until that coroutine has ended; at once if it has already.
+[[nodiscard]] inline detail::JoinAwaiter join(TaskId id) noexcept {
+    return {id.value()};
+}
+
+/// A spawned coroutine whose result is wanted: `T value = co_await handle`, once. Dropping the
+/// handle lets the coroutine go on by itself.
+template <typename T>
+class [[nodiscard]] JoinHandle {
+public:
+    JoinHandle() = default;
+    JoinHandle(std::coroutine_handle<detail::Promise<T>> handle, TaskId id) noexcept
+        : handle_(handle)
+        , id_(id) {}
+    JoinHandle(JoinHandle&& other) noexcept
+        : handle_(std::exchange(other.handle_, {}))
+        , id_(other.id_) {}
+    JoinHandle& operator=(JoinHandle&& other) noexcept {
+        std::swap(handle_, other.handle_);
+        std::swap(id_, other.id_);
+        return *this;
+    }
+    ~JoinHandle() {
+        if (!handle_) {
+            return;
+        }
+        auto& leaving = handle_.promise().leaving_;
+        // Partner: the exchange at the coroutine's end.
+        if (leaving.exchange(detail::Leaving::handle, std::memory_order_acq_rel)
+            == detail::Leaving::coroutine) {
+            handle_.destroy();
+        }
+    }
+
+    /// False: it could not be spawned (no memory).
+    explicit operator bool() const noexcept { return static_cast<bool>(handle_); }
+    [[nodiscard]] TaskId id() const noexcept { return id_; }
+
+    auto operator co_await() noexcept {
+        struct Awaiter : detail::JoinAwaiter {
+            std::coroutine_handle<detail::Promise<T>> handle;
+
+            T await_resume() {
+                return handle ? handle.promise().take() : detail::no_frame_value<T>();
+            }
+        };
+        return Awaiter{{id_.value()}, handle_};
+    }
+
+private:
+    template <typename U>
+    friend JoinHandle<U> spawn_joinable(Task<U> task, unsigned level) noexcept;
+    static void mark(std::coroutine_handle<detail::Promise<T>> handle) noexcept {
+        handle.promise().has_handle_ = true;
+    }
+
+    std::coroutine_handle<detail::Promise<T>> handle_;
+    TaskId id_;
+};
+
+/// spawn() with a handle to await the result by.
+template <typename T>
+JoinHandle<T> spawn_joinable(Task<T> task, unsigned level) noexcept {
+    if (!task || level >= kLevels) {
+        return {};
+    }
+    auto handle = task.release();
+    JoinHandle<T>::mark(handle);
+    const TaskId id(detail::spawn_frame(handle.address(), level));
+    if (!id) {
+        handle.destroy();
+        return {};
+    }
+    return JoinHandle<T>(handle, id);
+}
+
+/// Lets up to `switches` coroutines of the same level run before requests go to the kernel, so that
+/// one system call carries more of them. 0 (the default) submits at the next switch.
+inline void set_batching(unsigned switches) noexcept {
+    detail::context()->batch_hold = switches;
+}
+
+/// What the executor of this hart has counted since the start.
+inline const cops_executor_counters& counters() noexcept {
+    return detail::context()->counters;
+}
+
+}  // namespace cops
