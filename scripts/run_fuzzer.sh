@@ -8,5 +8,7 @@ mkdir -p "$corpus"
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 folders=("$corpus")
 if [ -n "$seeds" ] && [ -d "$seeds" ]; then folders+=("$seeds"); fi
-exec "$target" -max_total_time="${COPS_FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 \
-    -print_final_stats=1 -artifact_prefix="$corpus.crash-" "${folders[@]}"
+# libFuzzer reports each new input by a line; the rest (start, pulse, end, findings) is what people read.
+"$target" -max_total_time="${COPS_FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 \
+    -print_final_stats=1 -artifact_prefix="$corpus.crash-" "${folders[@]}" 2>&1 |
+    sed -u -E '/^#[0-9]+\t(NEW|REDUCE|RELOAD) /d'
