@@ -24,34 +24,48 @@ void store_relaxed(std::byte* to, Word value) {
     __atomic_store_n(reinterpret_cast<Word*>(to), value, __ATOMIC_RELAXED);
 }
 
-bool aligned(const std::byte* address) {
-    return reinterpret_cast<std::uintptr_t>(address) % sizeof(std::uint64_t) == 0;
+/// Moves one piece of the largest natural size that alignment and length allow; returns its bytes.
+/// `move` copies a Word.
+template <class Move>
+std::size_t step(const std::byte* guest, std::size_t bytes, Move move) {
+    const auto fits = [guest, bytes](std::size_t size) {
+        return bytes >= size && reinterpret_cast<std::uintptr_t>(guest) % size == 0;
+    };
+    if (fits(8)) {
+        return move(std::uint64_t{});
+    }
+    if (fits(4)) {
+        return move(std::uint32_t{});
+    }
+    if (fits(2)) {
+        return move(std::uint16_t{});
+    }
+    return move(std::uint8_t{});
 }
 
 void copy_out(std::byte* to, const std::byte* from, std::size_t bytes) {
-    for (; bytes > 0 && !aligned(from); --bytes) {
-        *to++ = std::byte{load_relaxed<std::uint8_t>(from++)};
-    }
-    for (; bytes >= 8; bytes -= 8, to += 8, from += 8) {
-        const auto word = load_relaxed<std::uint64_t>(from);
-        std::memcpy(to, &word, sizeof word);
-    }
-    for (; bytes > 0; --bytes) {
-        *to++ = std::byte{load_relaxed<std::uint8_t>(from++)};
+    while (bytes > 0) {
+        const std::size_t moved = step(from, bytes, [&]<class Word>(Word word) {
+            word = load_relaxed<Word>(from);
+            std::memcpy(to, &word, sizeof word);
+            return sizeof word;
+        });
+        to += moved;
+        from += moved;
+        bytes -= moved;
     }
 }
 
 void copy_in(std::byte* to, const std::byte* from, std::size_t bytes) {
-    for (; bytes > 0 && !aligned(to); --bytes) {
-        store_relaxed(to++, std::to_integer<std::uint8_t>(*from++));
-    }
-    for (; bytes >= 8; bytes -= 8, to += 8, from += 8) {
-        std::uint64_t word;
-        std::memcpy(&word, from, sizeof word);
-        store_relaxed(to, word);
-    }
-    for (; bytes > 0; --bytes) {
-        store_relaxed(to++, std::to_integer<std::uint8_t>(*from++));
+    while (bytes > 0) {
+        const std::size_t moved = step(to, bytes, [&]<class Word>(Word word) {
+            std::memcpy(&word, from, sizeof word);
+            store_relaxed(to, word);
+            return sizeof word;
+        });
+        to += moved;
+        from += moved;
+        bytes -= moved;
     }
 }
 
