@@ -2,6 +2,8 @@
 #pragma once
 
 #include "cpu/vcpu.hpp"
+#include "devices/finisher/finisher.hpp"
+#include "devices/plic/plic.hpp"
 #include "devices/virtio_mmio/virtio_device.hpp"
 #include "machine/bus.hpp"
 #include "machine/clock.hpp"
@@ -25,8 +27,13 @@
 namespace vmm {
 
 class Hart;
-class Sbi;
 class Platform;
+class Sbi;
+class StateReader;
+class StateWriter;
+struct DeviceTreeSpec;
+struct KernelImage;
+struct Placement;
 
 /// Makes the vCPU of one hart; the default is make_vcpu() with MachineConfig::engine.
 using VcpuFactory =
@@ -83,7 +90,7 @@ protected:
 ///
 /// Life: create(); add the devices; boot() or load(); then run() each hart that may_run(), from any
 /// thread, one thread a hart at a time. Between runs: save(), reboot(), clock().pause().
-class Machine {
+class Machine final : private ExternalInterruptSink {
 public:
     static constexpr unsigned kMaxCpus = 64;
     static constexpr unsigned kVirtioSlots = 8;
@@ -163,10 +170,20 @@ private:
 
     Machine(MachineConfig config, MachineListener* listener, ConsoleOutput console);
     Result<void> assemble();
+    Result<std::unique_ptr<Vcpu>> make_hart_vcpu(Hart& hart);
     Result<void> load_images();
-    Result<void> load_sections(std::span<const std::byte> saved);
-    void kick_all() noexcept;
+    Result<std::vector<std::byte>> collect_initrd() const;
+    Result<void> write_images(
+        const KernelImage& kernel, std::span<const std::byte> initrd, const Placement& placement
+    );
+    DeviceTreeSpec describe(const Placement& placement) const;
+    Result<void> check_shape(StateReader& in) const;
+    Result<void> load_outcome(StateReader& in);
+    void save_ram(StateWriter& out) const;
+    Result<void> load_ram(StateReader& in);
     void hart_stopped();
+    void finish(Finisher::Verdict verdict, std::uint16_t code);
+    void set_external_interrupt(unsigned hart, bool asserted) override;
 
     MachineConfig config_;
     MachineListener* listener_;
@@ -179,6 +196,7 @@ private:
     std::vector<std::unique_ptr<Hart>> harts_;  // filled by assemble(), then constant
     std::vector<std::byte> device_tree_;
 
+    std::mutex stop_mutex_;  // orders the looks of harts that stop at once
     mutable std::mutex outcome_mutex_;
     Outcome outcome_;                 // guarded by outcome_mutex_
     std::atomic<bool> ended_{false};  // release after outcome_ is set; acquire before it is read
