@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <liburing.h>
+
+#include <vmm/error.hpp>
+
+namespace vmm::io {
+
+/// How a running vCPU learns that completions wait, best first. Kernels from 6.1 on have the first.
+enum class RingMode : unsigned char {
+    deferred,     ///< SINGLE_ISSUER | DEFER_TASKRUN | TASKRUN_FLAG: the flags word says so.
+    cooperative,  ///< COOP_TASKRUN | TASKRUN_FLAG (5.19): the flags word says so.
+    plain,        ///< The kernel interrupts the thread; seen when the vCPU next leaves its engine.
+};
+
+/// Sets `ring` up in the best mode that the kernel has, from `best` down. To be called by the thread
+/// that will use the ring. Fails with ErrorKind::unavailable, naming the setting that forbids it.
+Result<RingMode> set_up_ring(io_uring& ring, unsigned entries, unsigned completions, RingMode best);
+
+/// The sentence for an io_uring_setup() that failed with errno `error`.
+Error describe_setup_error(int error);
+
+}  // namespace vmm::io
