@@ -2,17 +2,17 @@
 #include "io/engine.hpp"
 
 #include <fmt/format.h>
+
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace vmm::io {
 namespace {
@@ -67,6 +67,10 @@ struct Engine::Slot {
     std::uint64_t order = 0;  // of finishing
     enum class State : std::uint8_t { queued, in_kernel, finished } state = State::queued;
 };
+
+Engine::Engine(const EngineOptions& options, int wake_fd)
+    : options_(options)
+    , wake_fd_(wake_fd) {}
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
     const int wake_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -145,8 +149,8 @@ io_uring_sqe* Engine::next_entry() {
     return entry;
 }
 
-/// Errors here (-EBUSY, -EAGAIN: the kernel is short of something) leave the entries in the ring for
-/// the next call.
+/// Errors here (-EBUSY, -EAGAIN: the kernel is short of something) leave the entries in the ring
+/// for the next call.
 void Engine::submit() {
     if (io_uring_sq_ready(&ring_) != 0) {
         io_uring_submit(&ring_);
@@ -188,7 +192,9 @@ bool Engine::prepare(Slot& slot) {
     }
     switch (operation.opcode) {
     case Opcode::read:
-    case Opcode::write: prepare_transfer(slot, entry); break;
+    case Opcode::write:
+        prepare_transfer(slot, entry);
+        break;
     case Opcode::open:
         slot.how = {
             .flags = static_cast<std::uint64_t>(operation.open_flags),
@@ -206,9 +212,12 @@ bool Engine::prepare(Slot& slot) {
         slot.time = to_timespec(operation.offset);
         io_uring_prep_timeout(entry, &slot.time, 0, 0);
         break;
-    case Opcode::sync: io_uring_prep_fsync(entry, operation.file->fd(), 0); break;
+    case Opcode::sync:
+        io_uring_prep_fsync(entry, operation.file->fd(), 0);
+        break;
     case Opcode::nop:
-    case Opcode::directory: break;
+    case Opcode::directory:
+        break;
     }
     io_uring_sqe_set_data(entry, &slot);
     slot.state = Slot::State::in_kernel;

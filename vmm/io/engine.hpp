@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "io/file.hpp"
+#include "io/ring_setup.hpp"
+
+#include <vmm/error.hpp>
+#include <vmm/types.hpp>
+
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -13,11 +19,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "io/file.hpp"
-#include "io/ring_setup.hpp"
-#include <vmm/error.hpp>
-#include <vmm/types.hpp>
 
 namespace vmm::io {
 
@@ -36,17 +37,18 @@ enum class Opcode : std::uint8_t {
 /// -EINTR included.
 struct Completion {
     std::uint64_t token = 0;
-    std::int64_t result = 0;              ///< Count, 0, or a negative errno.
-    std::shared_ptr<File> opened;         ///< With Opcode::open and result >= 0.
-    const struct statx* status = nullptr; ///< With Opcode::stat and result >= 0; valid during the call.
+    std::int64_t result = 0;       ///< Count, 0, or a negative errno.
+    std::shared_ptr<File> opened;  ///< With Opcode::open and result >= 0.
+    const struct statx* status =
+        nullptr;  ///< With Opcode::stat and result >= 0; valid during the call.
 };
 
 /// Receives completions on the thread that owns the engine, from Engine::reap() only.
 class CompletionSink {
-  public:
+public:
     virtual void io_completed(const Completion& completion) noexcept = 0;
 
-  protected:
+protected:
     ~CompletionSink() = default;
 };
 
@@ -70,10 +72,10 @@ struct EngineOptions {
     RingMode best_mode = RingMode::deferred;
 };
 
-/// The io_uring of one worker. Everything but wake() is for the thread that created it. An operation
-/// stays with the engine that took it; exactly one completion follows each start().
+/// The io_uring of one worker. Everything but wake() is for the thread that created it. An
+/// operation stays with the engine that took it; exactly one completion follows each start().
 class Engine {
-  public:
+public:
     static Result<std::unique_ptr<Engine>> create(const EngineOptions& options = {});
     /// Nothing may be in flight any more.
     ~Engine();
@@ -82,14 +84,15 @@ class Engine {
 
     /// Takes an operation; nothing is submitted and no sink is called before flush() or reap().
     void start(Operation operation);
-    /// Asks the kernel to give up an operation. It completes all the same, with -ECANCELED or, when it
-    /// was too late, with its result. Unknown tokens are ignored.
+    /// Asks the kernel to give up an operation. It completes all the same, with -ECANCELED or, when
+    /// it was too late, with its result. Unknown tokens are ignored.
     void cancel(CompletionSink& sink, std::uint64_t token);
     /// Submits what waits, most urgent level first, up to the bound in flight.
     void flush();
     /// Delivers what has completed. Returns how many operations.
     std::size_t reap();
-    /// Sleeps until something has completed, wake() is called or `deadline` (host monotonic) passes.
+    /// Sleeps until something has completed, wake() is called or `deadline` (host monotonic)
+    /// passes.
     void wait(Nanos deadline);
     /// Any thread. Makes wait() return, and shows in the flags word of a ring that has one.
     void wake() noexcept;
@@ -101,11 +104,11 @@ class Engine {
     /// Operations taken and not yet delivered.
     std::size_t pending() const noexcept { return slots_in_use_; }
 
-  private:
+private:
     struct Slot;
     using Key = std::pair<CompletionSink*, std::uint64_t>;
 
-    Engine(const EngineOptions& options, int wake_fd) : options_(options), wake_fd_(wake_fd) {}
+    Engine(const EngineOptions& options, int wake_fd);
     Slot* take_slot();
     io_uring_sqe* next_entry();
     bool prepare(Slot& slot);

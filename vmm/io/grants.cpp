@@ -3,14 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace vmm::io {
 namespace {
@@ -20,8 +20,8 @@ constexpr std::size_t kLongestName = 63;
 bool good_name(std::string_view name) {
     constexpr std::string_view kAllowed =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    return !name.empty() && name.size() <= kLongestName && name != "." && name != ".." &&
-           name.find_first_not_of(kAllowed) == std::string_view::npos;
+    return !name.empty() && name.size() <= kLongestName && name != "." && name != ".."
+           && name.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 
 std::unexpected<Error> bad(const Grant& grant, std::string_view why) {
@@ -54,7 +54,7 @@ Result<OpenGrant> open_grant(const Grant& grant) {
     }
     auto file = File::adopt(fd);
     if (grant.kind == Grant::Kind::file) {
-        struct stat status {};
+        struct stat status{};
         if (::fstat(fd, &status) != 0) {
             return bad(grant, std::strerror(errno));
         }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "io/file.hpp"
+
+#include <vmm/config.hpp>
+#include <vmm/error.hpp>
+
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "io/file.hpp"
-#include <vmm/config.hpp>
-#include <vmm/error.hpp>
 
 namespace vmm::io {
 
@@ -20,8 +21,8 @@ struct OpenGrant {
     std::shared_ptr<File> file;  ///< The file itself, or the directory below which paths resolve.
 };
 
-/// Opens each grant once. Fails (naming the grant) on a bad or repeated name, on a path that does not
-/// exist or cannot be opened as asked, and on a directory granted as a file or the reverse.
+/// Opens each grant once. Fails (naming the grant) on a bad or repeated name, on a path that does
+/// not exist or cannot be opened as asked, and on a directory granted as a file or the reverse.
 Result<std::vector<OpenGrant>> open_grants(std::span<const Grant> grants);
 
 }  // namespace vmm::io

@@ -15,8 +15,10 @@ unsigned setup_flags(RingMode mode) {
     switch (mode) {
     case RingMode::deferred:
         return IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
-    case RingMode::cooperative: return IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
-    case RingMode::plain: break;
+    case RingMode::cooperative:
+        return IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+    case RingMode::plain:
+        break;
     }
     return 0;
 }
@@ -57,7 +59,8 @@ Error describe_setup_error(int error) {
     return {ErrorKind::unavailable, "io_uring is not available: " + why};
 }
 
-Result<RingMode> set_up_ring(io_uring& ring, unsigned entries, unsigned completions, RingMode best) {
+Result<RingMode>
+set_up_ring(io_uring& ring, unsigned entries, unsigned completions, RingMode best) {
     constexpr std::array kModes{RingMode::deferred, RingMode::cooperative, RingMode::plain};
     int error = EINVAL;
     for (const RingMode mode : kModes) {

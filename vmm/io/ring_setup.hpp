@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <liburing.h>
-
 #include <vmm/error.hpp>
+
+#include <liburing.h>
 
 namespace vmm::io {
 
@@ -14,8 +14,9 @@ enum class RingMode : unsigned char {
     plain,        ///< The kernel interrupts the thread; seen when the vCPU next leaves its engine.
 };
 
-/// Sets `ring` up in the best mode that the kernel has, from `best` down. To be called by the thread
-/// that will use the ring. Fails with ErrorKind::unavailable, naming the setting that forbids it.
+/// Sets `ring` up in the best mode that the kernel has, from `best` down. To be called by the
+/// thread that will use the ring. Fails with ErrorKind::unavailable, naming the setting that
+/// forbids it.
 Result<RingMode> set_up_ring(io_uring& ring, unsigned entries, unsigned completions, RingMode best);
 
 /// The sentence for an io_uring_setup() that failed with errno `error`.

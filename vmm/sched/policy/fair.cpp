@@ -2,14 +2,15 @@
 // fair: weighted fair by virtual time, blind to levels. What priority is compared with.
 //
 // The vCPU with the least virtual time runs next; one that wakes begins at the virtual time of the
-// vCPU that was served last, if it is behind it, and takes a worker over from a vCPU that is ahead of
-// it by more than a slice. Nothing is published to guests: no level waits in the sense of the policy.
+// vCPU that was served last, if it is behind it, and takes a worker over from a vCPU that is ahead
+// of it by more than a slice. Nothing is published to guests: no level waits in the sense of the
+// policy.
 //
 // Cost: O(log n) an event and a decision, n the number of vCPUs; preempt() looks at each worker.
+#include "sched/policy/vcpu_table.hpp"
+
 #include <map>
 #include <set>
-
-#include "sched/policy/vcpu_table.hpp"
 
 namespace vmm::sched {
 namespace {
@@ -19,14 +20,14 @@ struct FairEntry : VcpuEntry {
 };
 
 class FairPolicy final : public Policy {
-  public:
+public:
     std::string_view name() const noexcept override { return "fair"; }
     void apply(const Event& event) override;
     std::optional<Decision> pick(std::uint32_t worker, std::uint64_t now_ns) override;
     std::optional<Preemption> preempt(std::uint64_t now_ns) override;
     std::uint64_t waiting_levels(std::uint32_t /*guest*/) const noexcept override { return 0; }
 
-  private:
+private:
     using Entry = FairEntry;
 
     void enqueue(Entry& entry);
@@ -77,14 +78,17 @@ void FairPolicy::apply(const Event& event) {
             enqueue(entry);
         }
         break;
-    case EventKind::idle: leave_worker(entry, event); break;
+    case EventKind::idle:
+        leave_worker(entry, event);
+        break;
     case EventKind::remove:
         ready_.erase({entry.virtual_time, entry.id});
         running_.erase(entry.id);
         vcpus_.erase(found);
         break;
     case EventKind::add:
-    case EventKind::claim: break;
+    case EventKind::claim:
+        break;
     }
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sched/policy/policy.hpp"
 
-#include <array>
-
 #include "sched/policy/vcpu_table.hpp"
+
+#include <array>
 
 namespace vmm::sched {
 namespace {

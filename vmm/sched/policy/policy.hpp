@@ -52,6 +52,8 @@ struct Preemption {
     std::uint32_t worker = 0;
     VcpuId victim;
     std::uint8_t level = 64;
+    /// The victim is asked first (yield_level) and given a grace time; false: at once, unasked.
+    bool ask = false;
 };
 
 /// A scheduling policy: a deterministic function of the events it was given. Contains no clock,

@@ -2,17 +2,17 @@
 // priority: strictly by effective level; within a level, weighted fair by virtual time.
 //
 // Every vCPU has a virtual time at each level: the time that it ran there, divided by its weight.
-// Within a level the vCPU with the least virtual time runs next (start-time fair queueing): one that
-// comes to a level begins at the virtual time of the vCPU that the level served last, if it is behind
-// it, so that nobody saves up turns by sleeping and nobody sheds a debt by changing levels.
+// Within a level the vCPU with the least virtual time runs next (start-time fair queueing): one
+// that comes to a level begins at the virtual time of the vCPU that the level served last, if it is
+// behind it, so that nobody saves up turns by sleeping and nobody sheds a debt by changing levels.
 //
 // Cost: O(log n) an event and a decision, n the number of vCPUs.
+#include "sched/policy/vcpu_table.hpp"
+
 #include <array>
 #include <bit>
 #include <map>
 #include <set>
-
-#include "sched/policy/vcpu_table.hpp"
 
 namespace vmm::sched {
 namespace {
@@ -29,7 +29,7 @@ struct RunningKey {
 };
 
 class PriorityPolicy final : public Policy {
-  public:
+public:
     std::string_view name() const noexcept override { return "priority"; }
     void apply(const Event& event) override;
     std::optional<Decision> pick(std::uint32_t worker, std::uint64_t now_ns) override;
@@ -38,7 +38,7 @@ class PriorityPolicy final : public Policy {
         return waiting_.outside(guest);
     }
 
-  private:
+private:
     using Entry = PriorityEntry;
 
     void enqueue(Entry& entry);
@@ -66,14 +66,16 @@ void PriorityPolicy::dequeue(Entry& entry) {
     waiting_.remove(entry.id.guest, entry.level);
 }
 
-/// Moves a vCPU in whatever state to another level. What a running one used so far is charged to the
-/// level that it leaves.
+/// Moves a vCPU in whatever state to another level. What a running one used so far is charged to
+/// the level that it leaves.
 void PriorityPolicy::set_level(Entry& entry, std::uint8_t level, std::uint64_t now_ns) {
     if (entry.level == level) {
         return;
     }
     switch (entry.state) {
-    case Entry::State::idle: entry.level = level; break;
+    case Entry::State::idle:
+        entry.level = level;
+        break;
     case Entry::State::ready:
         dequeue(entry);
         entry.level = level;
@@ -99,7 +101,8 @@ void PriorityPolicy::leave_worker(Entry& entry, const Event& event) {
         return;
     }
     running_.erase({entry.level, entry.id});
-    const std::uint64_t rest = event.time_ns > entry.charged_to ? event.time_ns - entry.charged_to : 0;
+    const std::uint64_t rest =
+        event.time_ns > entry.charged_to ? event.time_ns - entry.charged_to : 0;
     entry.virtual_time[entry.level] += virtual_cost(std::min(rest, event.ran_ns), entry.weight);
     entry.state = Entry::State::idle;
 }
@@ -126,7 +129,9 @@ void PriorityPolicy::apply(const Event& event) {
             set_level(entry, level, event.time_ns);
         }
         break;
-    case EventKind::claim: set_level(entry, level, event.time_ns); break;
+    case EventKind::claim:
+        set_level(entry, level, event.time_ns);
+        break;
     case EventKind::ran:
         leave_worker(entry, event);
         if (entry.state == Entry::State::idle) {
@@ -134,7 +139,9 @@ void PriorityPolicy::apply(const Event& event) {
             enqueue(entry);
         }
         break;
-    case EventKind::idle: leave_worker(entry, event); break;
+    case EventKind::idle:
+        leave_worker(entry, event);
+        break;
     case EventKind::remove:
         if (entry.state == Entry::State::ready) {
             dequeue(entry);
@@ -143,7 +150,8 @@ void PriorityPolicy::apply(const Event& event) {
         }
         vcpus_.erase(found);
         break;
-    case EventKind::add: break;
+    case EventKind::add:
+        break;
     }
 }
 
@@ -176,6 +184,7 @@ std::optional<Preemption> PriorityPolicy::preempt(std::uint64_t /*now_ns*/) {
         .worker = vcpus_.find(least_urgent.id)->second.worker,
         .victim = least_urgent.id,
         .level = level,
+        .ask = true,
     };
 }
 

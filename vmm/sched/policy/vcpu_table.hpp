@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sched/policy/policy.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
-
-#include "sched/policy/policy.hpp"
 
 namespace vmm::sched {
 
@@ -30,10 +30,11 @@ struct VcpuEntry {
     State state = State::idle;
     std::uint8_t base_level = 32;
     std::uint8_t ceiling = 0;
-    std::uint8_t level = 32;  ///< Effective level: of the claim cut by the ceiling, or the base level.
+    std::uint8_t level =
+        32;  ///< Effective level: of the claim cut by the ceiling, or the base level.
     std::uint32_t weight = 100;
-    std::uint32_t worker = 0;       ///< While running.
-    std::uint64_t charged_to = 0;   ///< Time up to which the current run is charged, while running.
+    std::uint32_t worker = 0;      ///< While running.
+    std::uint64_t charged_to = 0;  ///< Time up to which the current run is charged, while running.
 };
 
 /// Effective level of a claim (D7): cut to the ceiling; the base level when there is none.
@@ -44,7 +45,8 @@ constexpr std::uint8_t effective_level(const VcpuEntry& entry, std::uint8_t clai
 /// Fills the tenant's part of an entry from an `add` event.
 VcpuEntry entry_of(const Event& added);
 
-/// Virtual time that `ran_ns` costs a vCPU of `weight`: never nothing, so that a queue always moves.
+/// Virtual time that `ran_ns` costs a vCPU of `weight`: never nothing, so that a queue always
+/// moves.
 constexpr std::uint64_t virtual_cost(std::uint64_t ran_ns, std::uint32_t weight) {
     constexpr std::uint64_t kUnit = 1024;  // a weight of 1024 advances at the pace of real time
     constexpr std::uint64_t kLongest = std::uint64_t{1} << 50;  // keeps the product in 64 bits
@@ -56,14 +58,14 @@ constexpr std::uint64_t virtual_cost(std::uint64_t ran_ns, std::uint32_t weight)
 /// Counts waiting vCPUs per level, in all and per guest, so that "which levels wait outside this
 /// guest" costs one lookup.
 class WaitingLevels {
-  public:
+public:
     void add(std::uint32_t guest, std::uint8_t level);
     void remove(std::uint32_t guest, std::uint8_t level);
     /// Bit l: at least one vCPU of level l waits.
     std::uint64_t all() const noexcept { return any_; }
     std::uint64_t outside(std::uint32_t guest) const noexcept;
 
-  private:
+private:
     struct PerGuest {
         std::array<std::uint32_t, kLevelCount> vcpus{};
         std::uint64_t levels = 0;

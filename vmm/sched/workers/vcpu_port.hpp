@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cpu/vcpu.hpp"
+
+#include <vmm/types.hpp>
+
+#include <cstdint>
+
+namespace vmm::sched {
+
+/// What a guest's shared words said when they were last looked at. kNoLevel: nothing said.
+struct ClaimSample {
+    Level level = kNoLevel;        ///< Most urgent work of the vCPU.
+    Level running = kNoLevel;      ///< Work that runs right now.
+    Level timer_level = kNoLevel;  ///< At which a timer wakes it.
+    Level irq_level = kNoLevel;    ///< At which a device or another hart wakes it.
+};
+
+/// One vCPU as the workers see it. "Owner" is the worker that runs it (the pool sees to it that
+/// there is one at most). None of these is called with a lock of the pool held, except where it
+/// says so.
+class VcpuPort {
+public:
+    /// Owner. Executes the guest; does what was posted to this vCPU first.
+    virtual ExitKind run(const RunContext& context) = 0;
+    /// Any thread, under the pool's lock. Makes the current or next run() return soon.
+    virtual void request_exit() noexcept = 0;
+    /// Owner, outside run(). True when an enabled interrupt is pending or a post waits, so that an
+    /// idle vCPU must run again.
+    virtual bool has_work() = 0;
+    /// Owner, outside run(). Host monotonic time at which the guest's timer fires; UINT64_MAX:
+    /// never.
+    virtual Nanos timer_deadline() = 0;
+    /// Owner, outside run(). Looks at board and line.
+    virtual ClaimSample sample() = 0;
+    /// Owner, outside run(). Shows the guest what the host decided.
+    virtual void publish(Level ring_level, Level yield_level, std::uint64_t waiting) = 0;
+    /// Owner, outside run(), before it runs. All the time that the vCPU was runnable but not
+    /// running.
+    virtual void set_steal_time(Nanos stolen) = 0;
+    /// The vCPU has left the pool: nobody runs it any more. Any thread, no locks of the pool held.
+    virtual void left_pool() = 0;
+
+protected:
+    ~VcpuPort() = default;
+};
+
+}  // namespace vmm::sched

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+// The worker threads: pick, run, look, account; sleep when there is nothing to run.
+#include "sched/workers/worker.hpp"
+
+#include "sched/workers/clock.hpp"
+
+#include <fmt/format.h>
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <bit>
+#include <future>
+
+namespace vmm::sched {
+namespace {
+
+using State = VcpuEntry::State;
+
+// The worker that the thread is; null on other threads.
+thread_local const void* this_pool = nullptr;
+thread_local unsigned this_worker = ~0U;
+thread_local io::Engine* this_engine = nullptr;
+
+Level effective(const VcpuEntry& entry) {
+    return entry.sample.level < kLevels ? std::max(entry.sample.level, entry.tenant.ceiling)
+                                        : entry.tenant.base_level;
+}
+
+/// An effective level in the guest's own claim scale: what it may claim itself is cut at the
+/// ceiling.
+Level in_claim_scale(Level level, const Tenant& tenant) {
+    return level < tenant.ceiling ? 0 : level;
+}
+
+}  // namespace
+
+io::Engine* WorkerPool::current_engine() const noexcept {
+    return this_pool == this ? this_engine : nullptr;
+}
+
+unsigned WorkerPool::current_worker() const noexcept {
+    return this_pool == this ? this_worker : ~0U;
+}
+
+Result<void> WorkerPool::start() {
+    std::vector<std::future<Result<void>>> started;
+    for (const auto& worker : workers_) {
+        std::promise<Result<void>> promise;
+        started.push_back(promise.get_future());
+        worker->thread = std::thread([this, &worker = *worker, up = std::move(promise)]() mutable {
+            pthread_setname_np(pthread_self(), fmt::format("cops-worker-{}", worker.index).c_str());
+            auto engine = io::Engine::create(options_.engine);
+            if (!engine) {
+                up.set_value(std::unexpected(engine.error()));
+                return;
+            }
+            worker.engine = std::move(*engine);
+            this_pool = this;
+            this_worker = worker.index;
+            this_engine = worker.engine.get();
+            up.set_value({});
+            work(worker);
+        });
+    }
+    Result<void> result;
+    for (auto& future : started) {
+        if (auto one = future.get(); !one) {
+            result = std::move(one);
+        }
+    }
+    if (!result) {
+        stop();
+    }
+    return result;
+}
+
+void WorkerPool::stop() {
+    {
+        const std::lock_guard guard(lock_);
+        stopping_ = true;
+        for (const auto& worker : workers_) {
+            if (worker->engine != nullptr) {
+                worker->engine->wake();
+            }
+        }
+    }
+    for (const auto& worker : workers_) {
+        if (worker->thread.joinable()) {
+            worker->thread.join();
+        }
+    }
+}
+
+void WorkerPool::work(Worker& worker) {
+    for (;;) {
+        run_tasks(worker);
+        worker.engine->reap();
+        Turn turn;
+        VcpuEntry* entry = nullptr;
+        {
+            const std::lock_guard guard(lock_);
+            if (stopping_) {
+                return;
+            }
+            turn.now = monotonic_now();
+            fire_timers(turn.now);
+            entry = pick(worker, turn);
+        }
+        if (entry != nullptr) {
+            run_turn(worker, *entry, turn);
+        } else if (!poll(worker)) {
+            sleep(worker);
+        }
+    }
+}
+
+void WorkerPool::run_tasks(Worker& worker) {
+    std::vector<Task> tasks;
+    {
+        const std::lock_guard guard(lock_);
+        tasks.swap(worker.tasks);
+    }
+    for (const Task& task : tasks) {
+        task(*worker.engine);
+    }
+}
+
+VcpuEntry* WorkerPool::pick(Worker& worker, Turn& turn) {
+    const auto decision = policy_->pick(worker.index, turn.now);
+    if (!decision) {
+        return nullptr;
+    }
+    VcpuEntry& entry = find(decision->id);
+    --ready_count_;
+    entry.times.wait_ns += turn.now - entry.since;
+    entry.times.wait_at[entry.sample.level] += turn.now - entry.since;
+    entry.times.switches += worker.previous != &entry ? 1 : 0;
+    entry.state = State::running;
+    entry.woken = entry.kicked = false;
+    entry.last_worker = worker.index;
+    worker.current = &entry;
+    worker.previous = &entry;
+    entry.since_run = turn.now;
+    turn.started = turn.now;
+    turn.end = turn.now + decision->slice_ns;
+    turn.level = entry.sample.level;
+    decide_publication(worker, entry, turn);
+    if (ready_count_ != 0) {
+        if (Worker* other = sleeping_worker(worker.index); other != nullptr) {
+            wake_worker(*other);
+        }
+    }
+    return &entry;
+}
+
+/// A turn: the vCPU runs, comes out for whatever reason, is looked at, and runs on until its slice
+/// ends, it waits, or somebody more urgent needs the worker.
+void WorkerPool::run_turn(Worker& worker, VcpuEntry& entry, Turn& turn) {
+    VcpuPort& port = entry.port;
+    port.set_steal_time(entry.times.wait_ns);
+    for (;;) {
+        port.publish(turn.ring_level, turn.yield_level, turn.waiting);
+        const RunContext context{
+            .deadline = turn.deadline,
+            .ring_flags = worker.engine->ring_flags(),
+            .ring_mask = worker.engine->ring_mask(),
+        };
+        const ExitKind exit = port.run(context);
+        if (!after_run(worker, entry, turn, exit)) {
+            return;
+        }
+    }
+}
+
+/// True: the vCPU goes on with its turn.
+bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKind exit) {
+    VcpuPort& port = entry.port;
+    run_tasks(worker);
+    worker.engine->reap();
+    const ClaimSample sample = port.sample();
+    bool must_run = exit == ExitKind::interrupted;
+    Nanos timer = ~Nanos{0};
+    if (exit == ExitKind::idle) {
+        {
+            const std::lock_guard guard(lock_);
+            entry.woken = false;
+        }
+        // Partner of wake(): what was posted before a wake-up that the line above forgot is seen
+        // here, and a wake-up from here on is seen below.
+        must_run = port.has_work();
+        timer = port.timer_deadline();
+    }
+    std::unique_lock guard(lock_);
+    turn.now = monotonic_now();
+    entry.kicked = false;
+    entry.provisional = false;
+    account_run(entry, turn, sample);
+    change_claim(entry, sample, turn.now);
+    if (entry.leaving || exit == ExitKind::ended) {
+        end_turn(worker, entry, turn, State::ended);
+        guard.unlock();
+        port.left_pool();  // the port may be gone after this
+        return false;
+    }
+    if (exit == ExitKind::yielded) {
+        ++entry.times.yields;
+        end_turn(worker, entry, turn, State::ready);
+        return false;
+    }
+    if (!must_run && !entry.woken) {
+        const bool idle = exit == ExitKind::idle;
+        end_turn(worker, entry, turn, idle ? State::idle : State::stopped);
+        if (idle) {
+            arm_timer(entry, timer);
+        }
+        return false;
+    }
+    entry.woken = false;
+    fire_timers(turn.now);
+    return turn_goes_on(worker, entry, turn);
+}
+
+void WorkerPool::account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sample) {
+    // A sample at the end of a stretch is what a clock tick would have found; a vCPU that went idle
+    // shows nothing any more, and what it began with counts.
+    const Level level = sample.running < kLevels ? sample.running : turn.level;
+    const Nanos ran = turn.now - entry.since_run;
+    entry.times.run_ns += ran;
+    entry.times.run_at[level] += ran;
+    entry.since_run = turn.now;
+    turn.level = std::min(sample.running, sample.level);
+}
+
+bool WorkerPool::turn_goes_on(Worker& worker, VcpuEntry& entry, Turn& turn) {
+    if (turn.now >= turn.end) {
+        end_turn(worker, entry, turn, State::ready);
+        return false;
+    }
+    const auto preemption = policy_->preempt(turn.now);
+    if (preemption && preemption->victim == entry.id) {
+        if (!preemption->ask || (turn.grace_end != 0 && turn.now >= turn.grace_end)) {
+            ++entry.times.preemptions;
+            end_turn(worker, entry, turn, State::ready);
+            return false;
+        }
+        if (turn.grace_end == 0) {
+            turn.grace_end = turn.now + options_.grace_ns;
+            entry.asked = true;
+        }
+    } else {
+        turn.grace_end = 0;
+        entry.asked = false;
+        if (preemption) {
+            ask_to_look(find(preemption->victim));
+        }
+    }
+    decide_publication(worker, entry, turn);
+    return true;
+}
+
+void WorkerPool::end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, State next) {
+    policy_->apply({
+        .kind = next == State::ready ? EventKind::ran : EventKind::idle,
+        .time_ns = turn.now,
+        .id = entry.id,
+        .level = entry.sample.level,
+        .worker = worker.index,
+        .ran_ns = turn.now - turn.started,
+    });
+    worker.current = nullptr;
+    worker.times.busy_ns += turn.now - turn.started;
+    entry.asked = false;
+    entry.state = next;
+    if (next == State::ready) {
+        entry.since = turn.now;
+        ++ready_count_;
+    } else if (next == State::ended) {
+        apply(EventKind::remove, entry, turn.now, kNoLevel);
+    }
+}
+
+/// True when no running vCPU is less urgent: the one that would have to make way. Ties go to the
+/// worker with the lowest number, so that there is one.
+bool WorkerPool::is_least_urgent(const Worker& worker, const VcpuEntry& entry) const {
+    const Level mine = effective(entry);
+    return std::ranges::none_of(workers_, [&](const auto& other) {
+        if (other->current == nullptr || other.get() == &worker) {
+            return false;
+        }
+        const Level theirs = effective(*other->current);
+        return theirs > mine || (theirs == mine && other->index < worker.index);
+    });
+}
+
+/// What the guest is shown while it runs, and until when it runs. It rings when its claim becomes
+/// more urgent than the sample, and only while others wait: else nothing would change. Only the
+/// vCPU that would have to make way is asked to yield to the best level that waits.
+void WorkerPool::decide_publication(const Worker& worker, const VcpuEntry& entry, Turn& turn)
+    const {
+    turn.waiting = policy_->waiting_levels(entry.id.guest);
+    turn.ring_level = turn.waiting != 0 ? entry.sample.level : 0;
+    turn.yield_level = kNoLevel;
+    if (turn.waiting != 0 && is_least_urgent(worker, entry)) {
+        const auto best = static_cast<Level>(std::countr_zero(turn.waiting));
+        turn.yield_level = in_claim_scale(best, entry.tenant);
+    }
+    turn.deadline = turn.grace_end != 0 ? std::min(turn.end, turn.grace_end) : turn.end;
+    if (entry.provisional) {
+        turn.deadline = std::min(turn.deadline, turn.now + options_.provisional_ns);
+    }
+    if (timekeeper_ == nullptr) {
+        turn.deadline = std::min(turn.deadline, next_timer());
+    }
+}
+
+/// Looks for work a little longer: cheaper than to sleep and be woken. True: there is some.
+bool WorkerPool::poll(Worker& worker) {
+    const Nanos begin = monotonic_now();
+    Nanos now = begin;
+    bool found = false;
+    do {
+        found = worker.engine->reap() != 0;
+        const std::lock_guard guard(lock_);
+        now = monotonic_now();
+        found =
+            found || ready_count_ != 0 || !worker.tasks.empty() || stopping_ || next_timer() <= now;
+        worker.times.poll_ns += found || now - begin >= options_.poll_ns ? now - begin : 0;
+    } while (!found && now - begin < options_.poll_ns);
+    return found;
+}
+
+void WorkerPool::sleep(Worker& worker) {
+    Nanos deadline = ~Nanos{0};
+    {
+        const std::lock_guard guard(lock_);
+        if (ready_count_ != 0 || !worker.tasks.empty() || stopping_) {
+            return;
+        }
+        worker.sleeping = true;
+        ++worker.times.sleeps;
+        // One of the sleepers wakes for the timers. While none sleeps, those that run vCPUs do.
+        if (timekeeper_ == nullptr) {
+            timekeeper_ = &worker;
+        }
+        if (timekeeper_ == &worker) {
+            deadline = next_timer();
+        }
+    }
+    worker.engine->wait(deadline);
+    const std::lock_guard guard(lock_);
+    worker.sleeping = false;
+    if (timekeeper_ == &worker) {
+        timekeeper_ = nullptr;
+    }
+}
+
+}  // namespace vmm::sched

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "io/engine.hpp"
+#include "sched/workers/worker_pool.hpp"
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace vmm::sched {
+
+/// One worker thread. Guarded by the pool's lock unless it says otherwise.
+struct WorkerPool::Worker {
+    Worker(WorkerPool& owner, unsigned number)
+        : pool(owner)
+        , index(number) {}
+
+    WorkerPool& pool;
+    const unsigned index;
+    std::thread thread;
+    std::unique_ptr<io::Engine> engine;  // made by the thread before start() returns; then constant
+    std::vector<Task> tasks;             // posted, not yet run
+    VcpuEntry* current = nullptr;
+    const VcpuEntry* previous = nullptr;  // ran last
+    bool sleeping = false;                // in Engine::wait(), and nobody has woken it yet
+    WorkerTimes times;
+};
+
+/// One stay of a vCPU on a worker. Owned by the worker's thread.
+struct WorkerPool::Turn {
+    Nanos now = 0;  // last look at the clock
+    Nanos started = 0;
+    Nanos end = 0;           // of the slice
+    Nanos grace_end = 0;     // 0: the vCPU was not asked to yield
+    Nanos deadline = 0;      // of the next run()
+    Level level = kNoLevel;  // of the work that ran when the vCPU was last sampled
+    // To be shown to the guest.
+    Level ring_level = 0;
+    Level yield_level = kNoLevel;
+    std::uint64_t waiting = 0;
+};
+
+}  // namespace vmm::sched

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// What other threads ask of the pool, and the state of vCPUs.
+#include "sched/workers/worker_pool.hpp"
+
+#include "sched/workers/clock.hpp"
+#include "sched/workers/worker.hpp"
+
+#include <algorithm>
+
+namespace vmm::sched {
+
+using State = VcpuEntry::State;
+
+WorkerPool::WorkerPool(const PoolOptions& options, std::unique_ptr<Policy> policy)
+    : options_(options)
+    , policy_(std::move(policy)) {
+    for (unsigned i = 0; i < options_.workers; ++i) {
+        workers_.push_back(std::make_unique<Worker>(*this, i));
+    }
+}
+
+WorkerPool::~WorkerPool() {
+    stop();
+}
+
+WorkerPool::Handle WorkerPool::add(VcpuId id, VcpuPort& port, const Tenant& tenant) {
+    const std::lock_guard guard(lock_);
+    auto& entry = by_id_[id];
+    entry = std::make_unique<VcpuEntry>(id, port, tenant);
+    return entry.get();
+}
+
+void WorkerPool::revive(Handle vcpu, bool ready) {
+    const std::lock_guard guard(lock_);
+    if (vcpu->state != State::ended) {
+        return;
+    }
+    const Nanos now = monotonic_now();
+    vcpu->sample = {};
+    vcpu->woken = vcpu->leaving = vcpu->kicked = vcpu->asked = vcpu->provisional = false;
+    apply(EventKind::add, *vcpu, now, vcpu->tenant.base_level);
+    vcpu->state = State::stopped;
+    if (ready) {
+        make_ready(*vcpu, kNoLevel, now);
+        find_runner(*vcpu, now);
+    }
+}
+
+void WorkerPool::remove(Handle vcpu) {
+    {
+        const std::lock_guard guard(lock_);
+        if (vcpu->state == State::ended) {
+            return;
+        }
+        if (vcpu->state == State::running) {
+            vcpu->leaving = true;
+            vcpu->port.request_exit();
+            return;
+        }
+        leave(*vcpu, monotonic_now());
+    }
+    vcpu->port.left_pool();
+}
+
+void WorkerPool::leave(VcpuEntry& entry, Nanos now) {
+    disarm_timer(entry);
+    if (entry.state == State::ready) {
+        --ready_count_;
+    }
+    apply(EventKind::remove, entry, now, kNoLevel);
+    entry.state = State::ended;
+}
+
+void WorkerPool::wake(Handle vcpu, WakeCause cause, Level level) {
+    const std::lock_guard guard(lock_);
+    const Level implied = cause == WakeCause::interrupt ? vcpu->sample.irq_level
+                          : cause == WakeCause::timer   ? vcpu->sample.timer_level
+                                                        : kNoLevel;
+    level = std::min(level, implied);
+    switch (vcpu->state) {
+    case State::idle: {
+        const Nanos now = monotonic_now();
+        make_ready(*vcpu, level, now);
+        vcpu->provisional = true;
+        find_runner(*vcpu, now);
+        break;
+    }
+    case State::ready:
+        if (level < vcpu->sample.level) {
+            const Nanos now = monotonic_now();
+            ClaimSample sample = vcpu->sample;
+            sample.level = level;
+            change_claim(*vcpu, sample, now);
+            vcpu->provisional = true;
+            preempt_for_waiting(now);
+        }
+        break;
+    case State::running:
+        vcpu->woken = true;
+        break;
+    case State::stopped:
+    case State::ended:
+        break;
+    }
+}
+
+void WorkerPool::start_vcpu(Handle vcpu) {
+    const std::lock_guard guard(lock_);
+    if (vcpu->state == State::stopped) {
+        const Nanos now = monotonic_now();
+        make_ready(*vcpu, kNoLevel, now);
+        find_runner(*vcpu, now);
+    } else if (vcpu->state == State::running) {
+        vcpu->woken = true;  // it is about to report that it stopped
+    }
+}
+
+void WorkerPool::kick(Handle vcpu) {
+    const std::lock_guard guard(lock_);
+    ask_to_look(*vcpu);
+}
+
+void WorkerPool::claim(Handle vcpu, const ClaimSample& sample) {
+    const std::lock_guard guard(lock_);
+    if (vcpu->state != State::running && vcpu->state != State::ready) {
+        return;
+    }
+    const Nanos now = monotonic_now();
+    change_claim(*vcpu, sample, now);
+    preempt_for_waiting(now);
+}
+
+void WorkerPool::make_ready(VcpuEntry& entry, Level level, Nanos now) {
+    disarm_timer(entry);
+    entry.state = State::ready;
+    entry.since = now;
+    entry.sample.level = level;
+    ++ready_count_;
+    apply(EventKind::ready, entry, now, level);
+}
+
+void WorkerPool::change_claim(VcpuEntry& entry, const ClaimSample& sample, Nanos now) {
+    if (sample.level != entry.sample.level) {
+        if (entry.state == State::ready) {
+            entry.times.wait_ns += now - entry.since;
+            entry.times.wait_at[entry.sample.level] += now - entry.since;
+            entry.since = now;
+        }
+        apply(EventKind::claim, entry, now, sample.level);
+    }
+    entry.sample = sample;
+}
+
+void WorkerPool::apply(EventKind kind, const VcpuEntry& entry, Nanos now, Level level) {
+    policy_->apply({
+        .kind = kind,
+        .time_ns = now,
+        .id = entry.id,
+        .level = level,
+        .ceiling = entry.tenant.ceiling,
+        .weight = entry.tenant.weight,
+    });
+}
+
+/// Somebody must run a vCPU that became ready: a worker that sleeps, or the one with the least
+/// urgent vCPU.
+void WorkerPool::find_runner(const VcpuEntry& entry, Nanos now) {
+    const unsigned caller = current_worker();
+    if (caller < workers_.size() && workers_[caller]->current == nullptr && ready_count_ == 1) {
+        return;  // the calling worker is about to pick
+    }
+    if (Worker* worker = sleeping_worker(entry.last_worker); worker != nullptr) {
+        wake_worker(*worker);
+    } else {
+        preempt_for_waiting(now);
+    }
+}
+
+void WorkerPool::preempt_for_waiting(Nanos now) {
+    if (const auto preemption = policy_->preempt(now)) {
+        VcpuEntry& victim = find(preemption->victim);
+        if (!victim.asked) {
+            ask_to_look(victim);
+        }
+    }
+}
+
+/// Makes the worker of a running vCPU come out of run(), once.
+void WorkerPool::ask_to_look(VcpuEntry& entry) {
+    if (entry.state == State::running && !entry.kicked) {
+        entry.kicked = true;
+        entry.port.request_exit();
+    }
+}
+
+WorkerPool::Worker* WorkerPool::sleeping_worker(unsigned preferred) {
+    if (workers_[preferred]->sleeping) {
+        return workers_[preferred].get();
+    }
+    const auto found = std::ranges::find_if(workers_, [](const auto& w) { return w->sleeping; });
+    return found == workers_.end() ? nullptr : found->get();
+}
+
+void WorkerPool::wake_worker(Worker& worker) {
+    worker.sleeping = false;
+    worker.engine->wake();
+}
+
+void WorkerPool::arm_timer(VcpuEntry& entry, Nanos deadline) {
+    if (deadline == ~Nanos{0}) {
+        return;
+    }
+    const bool earliest = deadline < next_timer();
+    entry.timer = deadline;
+    timers_.emplace(deadline, entry.id);
+    if (earliest && timekeeper_ != nullptr) {
+        timekeeper_->engine->wake();  // its sleep is too long now
+    }
+}
+
+void WorkerPool::disarm_timer(VcpuEntry& entry) {
+    if (entry.timer) {
+        timers_.erase({*entry.timer, entry.id});
+        entry.timer.reset();
+    }
+}
+
+void WorkerPool::fire_timers(Nanos now) {
+    while (!timers_.empty() && timers_.begin()->first <= now) {
+        VcpuEntry& entry = find(timers_.begin()->second);
+        make_ready(entry, entry.sample.timer_level, now);
+        entry.provisional = true;
+        find_runner(entry, now);
+    }
+}
+
+Nanos WorkerPool::next_timer() const {
+    return timers_.empty() ? ~Nanos{0} : timers_.begin()->first;
+}
+
+VcpuTimes WorkerPool::times(Handle vcpu) const {
+    const std::lock_guard guard(lock_);
+    VcpuTimes times = vcpu->times;
+    if (vcpu->state == State::ready) {
+        const Nanos waited = monotonic_now() - vcpu->since;
+        times.wait_ns += waited;
+        times.wait_at[vcpu->sample.level] += waited;
+    }
+    return times;
+}
+
+State WorkerPool::state(Handle vcpu) const {
+    const std::lock_guard guard(lock_);
+    return vcpu->state;
+}
+
+WorkerTimes WorkerPool::worker_times(unsigned worker) const {
+    const std::lock_guard guard(lock_);
+    return workers_[worker]->times;
+}
+
+void WorkerPool::post(unsigned worker, Task task) {
+    const std::lock_guard guard(lock_);
+    Worker& target = *workers_[worker];
+    target.tasks.push_back(std::move(task));
+    if (target.sleeping) {
+        wake_worker(target);
+    } else if (target.current != nullptr) {
+        ask_to_look(*target.current);
+    }
+}
+
+}  // namespace vmm::sched

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "io/engine.hpp"
+#include "sched/policy/policy.hpp"
+#include "sched/workers/entry.hpp"
+#include "sched/workers/vcpu_port.hpp"
+
+#include <vmm/error.hpp>
+#include <vmm/types.hpp>
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace vmm::sched {
+
+/// Why a vCPU should run.
+enum class WakeCause : std::uint8_t {
+    completion,  ///< Work of the level given.
+    interrupt,   ///< A device or another hart: at the vCPU's irq_level, or the level given.
+    timer,       ///< At the vCPU's timer_level.
+};
+
+struct PoolOptions {
+    unsigned workers = 1;
+    Nanos grace_ns = 50'000;  ///< A victim that was asked to yield has this long to do it.
+    Nanos poll_ns = 10'000;   ///< A worker with nothing to do looks for so long before it sleeps.
+    Nanos provisional_ns =
+        100'000;  ///< A vCPU runs so long at the level of its wake-up before a sample.
+    io::EngineOptions engine;
+};
+
+struct WorkerTimes {
+    Nanos busy_ns = 0;  ///< Inside run().
+    Nanos poll_ns = 0;  ///< Looking for work before sleeping.
+    std::uint64_t sleeps = 0;
+};
+
+/// Worker threads that run the vCPUs of all guests as a policy says.
+///
+/// One lock guards the policy and the state of every vCPU; nothing is called with it held but the
+/// policy and VcpuPort::request_exit(), so that wake() may come from anywhere, whatever locks of
+/// devices are held. A wake-up is never lost: under the lock a vCPU is idle (the wake-up makes it
+/// ready) or running (the wake-up is remembered in `woken`, and the vCPU doesn't go idle).
+class WorkerPool {
+public:
+    using Handle = VcpuEntry*;
+    using Task = std::function<void(io::Engine&)>;
+
+    WorkerPool(const PoolOptions& options, std::unique_ptr<Policy> policy);
+    /// Every vCPU must have left and every operation have completed.
+    ~WorkerPool();
+    WorkerPool(const WorkerPool&) = delete;
+    WorkerPool& operator=(const WorkerPool&) = delete;
+
+    /// Starts the threads; fails when a ring can't be had.
+    Result<void> start();
+    /// Stops and joins the threads.
+    void stop();
+
+    /// Registers a vCPU; it is not in the pool before revive(). The port outlives the pool's
+    /// threads.
+    Handle add(VcpuId id, VcpuPort& port, const Tenant& tenant);
+    /// Puts a vCPU that is not in the pool into it: ready to run, or stopped until start_vcpu().
+    void revive(Handle vcpu, bool ready);
+    /// Any thread. Takes the vCPU out of the pool: at once, or when its worker lets go of it.
+    /// VcpuPort::left_pool() says when.
+    void remove(Handle vcpu);
+
+    /// Any thread. `level` below kLevels is more urgent than what the cause implies, or ignored.
+    void wake(Handle vcpu, WakeCause cause, Level level = kNoLevel);
+    /// Any thread. A stopped vCPU becomes ready.
+    void start_vcpu(Handle vcpu);
+    /// Any thread. The running vCPU's worker shall call VcpuPort::run() afresh.
+    void kick(Handle vcpu);
+    /// Any thread but under a lock that VcpuPort::sample() takes. A fresh sample of a vCPU that may
+    /// be running or ready.
+    void claim(Handle vcpu, const ClaimSample& sample);
+
+    /// The calling thread's engine and worker when it is one of this pool's workers, else null.
+    io::Engine* current_engine() const noexcept;
+    unsigned current_worker() const noexcept;
+    /// Any thread. Runs `task` on a worker, soon, with no lock held.
+    void post(unsigned worker, Task task);
+
+    unsigned workers() const noexcept { return options_.workers; }
+    const Policy& policy() const noexcept { return *policy_; }
+    VcpuTimes times(Handle vcpu) const;
+    VcpuEntry::State state(Handle vcpu) const;
+    WorkerTimes worker_times(unsigned worker) const;
+
+private:
+    struct Worker;
+    struct Turn;
+    using Timer = std::pair<Nanos, VcpuId>;
+
+    void work(Worker& worker);
+    void run_tasks(Worker& worker);
+    void run_turn(Worker& worker, VcpuEntry& entry, Turn& turn);
+    bool after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKind exit);
+    bool poll(Worker& worker);
+    void sleep(Worker& worker);
+
+    // The rest is called with lock_ held.
+    VcpuEntry* pick(Worker& worker, Turn& turn);
+    bool turn_goes_on(Worker& worker, VcpuEntry& entry, Turn& turn);
+    void end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, VcpuEntry::State next);
+    void account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sample);
+    void decide_publication(const Worker& worker, const VcpuEntry& entry, Turn& turn) const;
+    bool is_least_urgent(const Worker& worker, const VcpuEntry& entry) const;
+    void make_ready(VcpuEntry& entry, Level level, Nanos now);
+    void change_claim(VcpuEntry& entry, const ClaimSample& sample, Nanos now);
+    void leave(VcpuEntry& entry, Nanos now);
+    void find_runner(const VcpuEntry& entry, Nanos now);
+    void preempt_for_waiting(Nanos now);
+    void ask_to_look(VcpuEntry& entry);
+    Worker* sleeping_worker(unsigned preferred);
+    void wake_worker(Worker& worker);
+    void arm_timer(VcpuEntry& entry, Nanos deadline);
+    void disarm_timer(VcpuEntry& entry);
+    void fire_timers(Nanos now);
+    Nanos next_timer() const;
+    void apply(EventKind kind, const VcpuEntry& entry, Nanos now, Level level);
+    VcpuEntry& find(VcpuId id) const { return *by_id_.at(id); }
+
+    const PoolOptions options_;
+    const std::unique_ptr<Policy> policy_;  // guarded by lock_
+
+    mutable std::mutex lock_;
+    std::map<VcpuId, std::unique_ptr<VcpuEntry>> by_id_;  // grows only
+    std::set<Timer> timers_;                              // of idle vCPUs
+    std::size_t ready_count_ = 0;
+    const Worker* timekeeper_ = nullptr;  // the sleeping worker that wakes for timers_
+    bool stopping_ = false;
+
+    std::vector<std::unique_ptr<Worker>> workers_;  // constant after construction
+};
+
+}  // namespace vmm::sched
