@@ -6,10 +6,12 @@ namespace executor {
 
 namespace {
 
-constexpr uint32_t kStealScan = 8;  // Tasks looked at past pinned ones.
-
 Task* task_of_link(const Group& group, uint32_t link) {
     return link == 0 ? nullptr : &task_at(group, link - 1);
+}
+
+bool is_pinned(const Task& task) {
+    return (task.flags & COPS_SPAWN_PINNED) != 0;
 }
 
 void take_out(Context& owner, Task& task) {
@@ -17,6 +19,9 @@ void take_out(Context& owner, Task& task) {
     unlink(*owner.group, queue, task);
     if (queue.head == 0) {
         store_relaxed(&owner.ready, owner.ready & ~bit(task.queue_level));
+    }
+    if (!is_pinned(task) && --owner.unpinned[task.queue_level] == 0) {
+        store_relaxed(&owner.stealable, owner.stealable & ~bit(task.queue_level));
     }
     store_relaxed(&task.queued, 0u);
 }
@@ -34,6 +39,9 @@ void put_in(Context& owner, Task& task, bool head) {
         push_tail(*owner.group, queue, task);
     }
     store_relaxed(&owner.ready, owner.ready | bit(task.queue_level));
+    if (!is_pinned(task) && owner.unpinned[task.queue_level]++ == 0) {
+        store_relaxed(&owner.stealable, owner.stealable | bit(task.queue_level));
+    }
 }
 
 // Someone sleeps who could run this: on its own context if pinned there, else any parked one.
@@ -63,7 +71,7 @@ void put_and_tell(Context& ctx, Context& owner, Task& task, bool head) {
     put_in(owner, task, head);
     const uint32_t previous = owner.claimed;
     const bool urgent = publish(owner);
-    const bool pinned = (task.flags & COPS_SPAWN_PINNED) != 0;
+    const bool pinned = is_pinned(task);
     unlock(owner);  // The task may run elsewhere from here on.
     if (urgent && &owner == &ctx) {
         ring_claim(ctx, previous);  // Another hart's doorbell is its own; it is kicked instead.
@@ -77,7 +85,7 @@ void make_current(Context& ctx, Task& task, uint32_t level) {
     publish(ctx);
 }
 
-// Most urgent level that another context has queued, and where.
+// Most urgent level of which another context has a task to give away, and where.
 uint32_t best_elsewhere(const Context& ctx, uint32_t& where) {
     uint32_t best = kNone;
     const Group& group = *ctx.group;
@@ -85,7 +93,7 @@ uint32_t best_elsewhere(const Context& ctx, uint32_t& where) {
         if (i == ctx.index) {
             continue;
         }
-        const uint32_t level = best_of(load_relaxed(&group.contexts[i]->ready));
+        const uint32_t level = best_of(load_relaxed(&group.contexts[i]->stealable));
         if (level < best) {
             best = level;
             where = i;
@@ -100,15 +108,11 @@ Task* steal(Context& ctx, uint32_t victim_index) {
         return nullptr;
     }
     Task* found = nullptr;
-    const uint64_t bits = victim.ready;
+    const uint64_t bits = victim.stealable;
     if (bits != 0) {
-        uint32_t link = victim.queue[best_of(bits)].head;
-        for (uint32_t n = 0; n < kStealScan && link != 0 && found == nullptr; ++n) {
-            Task& task = task_at(*ctx.group, link - 1);
-            if ((task.flags & COPS_SPAWN_PINNED) == 0) {
-                found = &task;
-            }
-            link = task.next;
+        found = &task_at(*ctx.group, victim.queue[best_of(bits)].head - 1);
+        while (is_pinned(*found)) {
+            found = &task_at(*ctx.group, found->next - 1);  // `unpinned` says that there is one.
         }
     }
     if (found != nullptr) {
@@ -205,7 +209,7 @@ void ring_claim(Context& ctx, uint32_t previous) {
 }
 
 void enqueue(Context& ctx, Task& task) {
-    const bool elsewhere = (task.flags & COPS_SPAWN_PINNED) != 0 && task.home != ctx.index;
+    const bool elsewhere = is_pinned(task) && task.home != ctx.index;
     put_and_tell(ctx, elsewhere ? *ctx.group->contexts[task.home] : ctx, task, /*head=*/false);
 }
 

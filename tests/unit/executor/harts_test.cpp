@@ -65,6 +65,18 @@ Routine spawns(std::vector<unsigned>& contexts) {
     co_return;
 }
 
+TEST_F(Harts, pinned_work_elsewhere_is_no_reason_to_stay_awake) {
+    start(side_.context(0), where(contexts_), 5, COPS_SPAWN_PINNED);
+    EXPECT_EQ(side_.run(1), COPS_RUN_IDLE);
+    EXPECT_EQ(cops_executor_park_begin(&side_.context(1)), 1);
+    cops_executor_park_end(&side_.context(1));
+    start(side_.context(0), where(contexts_), 5);
+    EXPECT_EQ(side_.run(1), COPS_RUN_IDLE);
+    EXPECT_THAT(contexts_, ElementsAre(1)) << "the one behind the pinned one";
+    side_.run(0);
+    EXPECT_THAT(contexts_, ElementsAre(1, 0));
+}
+
 TEST_F(Harts, work_beside_a_running_task_kicks_one_sleeper_once) {
     ASSERT_EQ(cops_executor_park_begin(&side_.context(1)), 1);
     start(side_.context(0), spawns(contexts_), 5);

@@ -124,11 +124,13 @@ struct cops_executor_context {
     uint32_t lock;  /* Guards queues, ready, running_level, published. */
     uint64_t ready; /* Bit l: queue[l] is not empty. */
     struct cops_queue queue[VIRTIO_COPS_LEVELS];
-    uint32_t running_level; /* LEVEL_NONE = none. */
-    uint32_t current;       /* 1 + index of the running task; 0 = none. */
-    uint32_t action;        /* What the coroutine asked for when it suspended. */
-    uint32_t masked;        /* Depth of masking. */
-    uint32_t yielded;       /* Yield reported; run one task before the next report. */
+    uint64_t stealable;                    /* Bit l: queue[l] holds a task that is not pinned. */
+    uint32_t unpinned[VIRTIO_COPS_LEVELS]; /* How many of them. */
+    uint32_t running_level;                /* LEVEL_NONE = none. */
+    uint32_t current;                      /* 1 + index of the running task; 0 = none. */
+    uint32_t action;                       /* What the coroutine asked for when it suspended. */
+    uint32_t masked;                       /* Depth of masking. */
+    uint32_t yielded; /* Yield reported; run one task before the next report. */
     uint32_t stopped;
     cops_task_id action_task;
     uint64_t kicks;      /* Contexts (bits) that should be woken: see cops_executor_take_kicks(). */

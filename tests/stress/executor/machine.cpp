@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// With every hart asleep nothing can happen any more, so the wait is not a matter of speed.
+constexpr auto kPatience = 2s;
+
+// Widens the window that a wrong order opens.
+void dawdle() {
+    std::this_thread::sleep_for(20us);
+}
+
+}  // namespace
+
+void Machine::interrupt(unsigned index) {
+    harts_[index].interrupt.store(true);
+    harts_[index].doze.release();
+}
+
+void Machine::poll_interrupt() {
+    Hart& hart = harts_[here()->index];
+    if (hart.interrupt.exchange(false)) {
+        cops_executor_interrupt(here());
+    }
+}
+
+void Machine::sleep(unsigned index) {
+    cops_executor_context& ctx = side_.context(index);
+    bool may_sleep = false;
+    if (weakness_ == Weakness::hart_looks_before_it_announces) {
+        may_sleep = cops_executor_best(&ctx) == VIRTIO_COPS_LEVEL_NONE;
+        dawdle();
+        (void)cops_executor_park_begin(&ctx);
+    } else {
+        may_sleep = cops_executor_park_begin(&ctx) != 0;
+    }
+    // As wfi: a pending interrupt ends it at once.
+    if (may_sleep && !harts_[index].interrupt.load() && !stopped_.load()) {
+        if (!harts_[index].doze.try_acquire_for(kPatience)) {
+            lost_ = true;
+        }
+    }
+    cops_executor_park_end(&ctx);
+    poll_interrupt();
+}
+
+void Machine::hart(unsigned index) {
+    this_context = &side_.context(index);
+    while (!stopped_.load() && !lost_.load()) {
+        const int reason = cops_executor_run(this_context, 64, 63);
+        for (std::uint64_t kicks = cops_executor_take_kicks(this_context); kicks != 0;
+             kicks &= kicks - 1) {
+            harts_[static_cast<unsigned>(__builtin_ctzll(kicks))].doze.release();
+        }
+        poll_interrupt();
+        if (reason == COPS_RUN_SUBMIT) {
+            const auto batch = side_.take_batch(index);
+            const std::scoped_lock lock(mutex_);
+            queue_.insert(queue_.end(), batch.begin(), batch.end());
+        } else if (reason == COPS_RUN_IDLE) {
+            sleep(index);
+        }
+    }
+    stop();
+}
+
+void Machine::complete(const cops_submission& request) {
+    constexpr std::uint32_t kPath = VIRTIO_COPS_PATH_HOST;
+    bool must_interrupt = false;
+    switch (weakness_) {
+    case Weakness::host_looks_before_it_raises:
+        must_interrupt = side_.line(request.hart).running_level > request.level;
+        dawdle();
+        side_.complete(request, request.offset, kPath);
+        break;
+    case Weakness::host_raises_before_it_lists:
+        must_interrupt = side_.raise(request);
+        if (must_interrupt) {
+            interrupt(request.hart);
+        }
+        dawdle();
+        side_.list(request, request.offset, kPath);
+        return;
+    default:
+        must_interrupt = side_.complete(request, request.offset, kPath);
+        break;
+    }
+    if (must_interrupt) {
+        interrupt(request.hart);
+    }
+}
+
+void Machine::host() {
+    while (!stopped_.load()) {
+        std::deque<cops_submission> taken;
+        {
+            const std::scoped_lock lock(mutex_);
+            taken.swap(queue_);
+        }
+        for (const cops_submission& request : taken) {
+            complete(request);
+        }
+        if (taken.empty()) {
+            std::this_thread::yield();
+        }
+    }
+}
+
+void Machine::stop() {
+    stopped_ = true;
+    for (Hart& hart : harts_) {
+        hart.doze.release();
+    }
+}
