@@ -63,9 +63,6 @@ struct MisuseCounters {
 
 /// The device's state as plain data. Host handles are described, not copied.
 struct SavedDevice {
-    struct Board {
-        std::uint64_t address = 0;
-    };
     struct Process {
         std::uint64_t id = 0;
         std::uint64_t page = 0;
@@ -75,7 +72,7 @@ struct SavedDevice {
     };
     struct Handle {
         std::uint32_t index = 0;
-        std::uint32_t generation = 0;
+        std::uint32_t generation = 0;  ///< Kept when closed: an old handle stays invalid.
         bool open = false;
         OpenDescription description;
     };
@@ -83,7 +80,7 @@ struct SavedDevice {
     bool broken = false;
     std::uint64_t features = 0;
     std::array<QueueState, VIRTIO_COPS_NUM_QUEUES> queues{};
-    std::vector<Board> boards;
+    std::vector<std::uint64_t> boards;  ///< Addresses by vCPU, 0 = none.
     std::vector<Process> processes;
     std::vector<Handle> handles;
 };
@@ -170,9 +167,10 @@ private:
     void take_command(const Chain& chain);
     Errno run_command(const Chain& chain, std::vector<std::byte>& reply, bool& deferred);
     Errno set_board(const virtio_cops_ctrl_set_board& command);
+    Errno map_pages(std::span<const std::uint64_t> addresses, std::vector<GuestPage>& pages);
+    Errno attach(const virtio_cops_ctrl_attach_process& command, std::span<const std::byte> list);
     Errno
-    attach(const virtio_cops_ctrl_attach_process& command, std::span<const std::uint64_t> pages);
-    Errno detach(const Chain& chain, const virtio_cops_ctrl_detach_process& command);
+    detach(const Chain& chain, const virtio_cops_ctrl_detach_process& command, bool& deferred);
     Errno cancel(const virtio_cops_ctrl_cancel& command);
     Errno set_level(const virtio_cops_ctrl_set_level& command);
     Errno get_grant(const virtio_cops_ctrl_get_grant& command, std::vector<std::byte>& reply) const;
@@ -188,33 +186,42 @@ private:
     void take_request(Chain& chain);
     Errno check(Request& request, Chain& chain);
     Errno check_owner(Request& request);
-    Errno check_data(Request& request, std::span<const Buffer> buffers, bool host_writes);
     Errno check_operation(Request& request, Chain& chain);
-    Errno check_open(Request& request, std::span<const Buffer> path);
-    Errno hold_handle(Request& request);
-    void close_handle(std::uint32_t index);
-    void release_handle(std::uint32_t index);
-    std::optional<std::uint32_t> find_handle(std::uint32_t handle) const noexcept;
-    std::optional<std::uint32_t> new_handle();
+    Errno check_data(Request& request, std::span<const Buffer> buffers, bool to_guest);
+    Errno check_open(Request& request, std::span<const Buffer> buffers);
     void start_pending();
+    void cancel_pending(Request& request);
+    std::uint16_t& bucket(std::uint64_t request_id) noexcept;
     Request* find_request(std::uint64_t request_id) noexcept;
     void index_request(Request& request);
     void unindex_request(const Request& request);
 
+    // handles.cpp
+    Errno hold_handle(Request& request);
+    std::optional<std::uint32_t> find_handle(std::uint32_t handle) const noexcept;
+    std::optional<std::uint32_t> new_handle();
+    std::int64_t settle_open(Request& request, std::int64_t result);
+    void close_handle(std::uint32_t index);
+    void release_handle(std::uint32_t index);
+    void free_handle(std::uint32_t index);
+
     // completion.cpp
     Request* take_completion(std::uint64_t token);
-    std::int64_t settle_open(Request& request, std::int64_t result);
     void finish(Request& request, std::int64_t result);
+    void report(const Request& request, std::int64_t result, WakePath path);
     bool fill_slot(const Request& request, std::int64_t result, Process& process);
     bool list_slot(const Request& request, Process& process, std::byte* slot);
-    WakePath choose_path(const Request& request) noexcept;
+    WakePath choose_path(const Request& request, const Process& process) noexcept;
     void forget(Request& request);
 
     // boards.cpp
-    struct BoardCopy;
-    BoardCopy copy_board(unsigned vcpu) const noexcept;
-    std::byte* current_line(std::uint64_t process, unsigned vcpu) noexcept;
     Process* find_process(std::uint64_t id) noexcept;
+    static std::byte* line_of(const Process& process, unsigned hart) noexcept;
+
+    // save.cpp
+    bool accept_saved(const SavedDevice& saved) const;
+    bool load_memory(const SavedDevice& saved);
+    bool load_handles(const SavedDevice& saved);
 
     // Guest memory.
     bool read_buffers(std::span<const Buffer> from, std::uint64_t offset, std::span<std::byte> to)
@@ -241,6 +248,7 @@ private:
     std::vector<Request> requests_;            // by ring head
     std::vector<std::uint16_t> by_id_;         // hash buckets: first head
     std::vector<std::uint16_t> control_busy_;  // heads of DETACH commands that wait
+    Chain chain_;                              // scratch of take_all()
     PendingLists pending_;
     std::size_t started_ = 0;
     std::size_t waiting_ = 0;  // in pending_

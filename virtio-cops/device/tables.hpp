@@ -38,9 +38,14 @@ struct Process {
 struct Request {
     enum class State : std::uint8_t { free, pending, started };
 
+    /// As new, but for memory that is worth keeping.
+    void renew(std::uint16_t at_head);
+
     State state = State::free;
-    bool has_slot = false;  ///< process, hart and slot were checked.
-    bool counts_handle = false;
+    bool has_slot = false;        ///< process, hart and slot were checked.
+    bool indexed = false;         ///< To be found by its request id.
+    bool counts_process = false;  ///< Counted in Process::requests.
+    bool counts_handle = false;   ///< Counted in Handle::requests.
     std::uint16_t head = 0;
     Level level = kNoLevel;
     std::uint64_t token = 0;
