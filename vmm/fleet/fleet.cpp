@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fleet/guest.hpp"
+#include "sched/policy/policy.hpp"
+#include "sched/workers/clock.hpp"
+#include "sched/workers/worker_pool.hpp"
+
+#include <vmm/fleet.hpp>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <pthread.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+
+namespace vmm {
+namespace {
+
+constexpr unsigned kMostWorkers = 256;
+
+Result<void> check(const FleetConfig& config) {
+    if (config.guests.empty()) {
+        return fail(ErrorKind::configuration, "a fleet needs a guest");
+    }
+    if (config.workers == 0 || config.workers > kMostWorkers) {
+        return fail(
+            ErrorKind::configuration,
+            fmt::format("{} workers are not possible; give 1 to {}", config.workers, kMostWorkers)
+        );
+    }
+    std::set<std::string_view> names;
+    for (const GuestConfig& guest : config.guests) {
+        if (!names.insert(guest.name).second) {
+            return fail(
+                ErrorKind::configuration, fmt::format("two guests have the name {}", guest.name)
+            );
+        }
+        if (guest.tenant.base_level >= kLevels || guest.tenant.ceiling >= kLevels) {
+            return fail(
+                ErrorKind::configuration,
+                fmt::format("guest {}: levels go from 0 to {}", guest.name, kLevels - 1)
+            );
+        }
+        if (guest.tenant.weight == 0) {
+            return fail(
+                ErrorKind::configuration, fmt::format("guest {}: the weight is 0", guest.name)
+            );
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+struct Fleet::Impl {
+    FleetConfig config;
+    std::unique_ptr<sched::WorkerPool> pool;
+    std::vector<std::unique_ptr<Guest>> guests;  // destroyed before the pool
+    std::thread control;
+
+    mutable std::mutex mutex;
+    std::condition_variable signal;  // of both below
+    bool changed = false;            // a guest wants to be looked at
+    std::size_t running = 0;         // guests that have not ended
+    bool started = false;
+    Nanos start_time = 0;
+    Nanos end_time = 0;
+
+    void mark_changed() {
+        const std::lock_guard lock(mutex);
+        changed = true;
+        signal.notify_all();
+    }
+
+    /// The control thread: leads guests through the ends of their lives, off the workers.
+    void run_control() {
+        pthread_setname_np(pthread_self(), "cops-fleet");
+        std::vector<bool> ended(guests.size());
+        std::unique_lock lock(mutex);
+        while (running != 0) {
+            signal.wait(lock, [this] { return changed; });
+            changed = false;
+            lock.unlock();
+            std::size_t ended_now = 0;
+            for (std::size_t i = 0; i < guests.size(); ++i) {
+                if (!ended[i] && guests[i]->advance()) {
+                    ended[i] = true;
+                    ++ended_now;
+                }
+            }
+            lock.lock();
+            running -= ended_now;
+            if (ended_now != 0) {
+                end_time = sched::monotonic_now();
+                signal.notify_all();
+            }
+        }
+    }
+};
+
+Fleet::Fleet()
+    : impl_(std::make_unique<Impl>()) {}
+
+Fleet::~Fleet() {
+    stop();
+    wait();
+    if (impl_->control.joinable()) {
+        impl_->control.join();
+    }
+    if (impl_->pool != nullptr) {
+        impl_->pool->stop();
+    }
+    impl_->guests.clear();
+}
+
+Result<std::unique_ptr<Fleet>> Fleet::create(const FleetConfig& config, ConsoleSink console) {
+    if (auto sound = check(config); !sound) {
+        return std::unexpected(std::move(sound.error()));
+    }
+    auto policy = sched::make_policy(config.policy);
+    if (policy == nullptr) {
+        return fail(
+            ErrorKind::configuration,
+            fmt::format(
+                "there is no policy {}; the policies are {}",
+                config.policy,
+                fmt::join(sched::policy_names(), ", ")
+            )
+        );
+    }
+    std::unique_ptr<Fleet> fleet(new Fleet);
+    Impl& impl = *fleet->impl_;
+    impl.config = config;
+    impl.pool = std::make_unique<sched::WorkerPool>(
+        sched::PoolOptions{.workers = config.workers}, std::move(policy)
+    );
+    const auto sink = std::make_shared<ConsoleSink>(std::move(console));
+    for (std::size_t i = 0; i < config.guests.size(); ++i) {
+        auto guest = Guest::create(
+            config.guests[i],
+            static_cast<std::uint32_t>(i),
+            *impl.pool,
+            [sink, i](std::span<const char> bytes) {
+                if (*sink) {
+                    (*sink)(i, bytes);
+                }
+            },
+            [&impl] { impl.mark_changed(); }
+        );
+        if (!guest) {
+            return std::unexpected(std::move(guest.error()));
+        }
+        impl.guests.push_back(std::move(*guest));
+    }
+    return fleet;
+}
+
+Result<void> Fleet::start() {
+    Impl& impl = *impl_;
+    if (impl.started) {
+        return fail(ErrorKind::usage, "a fleet starts once");
+    }
+    if (auto started = impl.pool->start(); !started) {
+        return started;
+    }
+    impl.started = true;
+    {
+        const std::lock_guard lock(impl.mutex);
+        impl.running = impl.guests.size();
+        impl.start_time = sched::monotonic_now();
+    }
+    for (const auto& guest : impl.guests) {
+        guest->start(impl.start_time);
+    }
+    impl.control = std::thread([&impl] { impl.run_control(); });
+    return {};
+}
+
+void Fleet::wait() {
+    std::unique_lock lock(impl_->mutex);
+    impl_->signal.wait(lock, [this] { return impl_->running == 0; });
+}
+
+bool Fleet::wait_for(Nanos timeout) {
+    std::unique_lock lock(impl_->mutex);
+    return impl_->signal.wait_for(lock, std::chrono::nanoseconds(timeout), [this] {
+        return impl_->running == 0;
+    });
+}
+
+void Fleet::stop() {
+    if (impl_->started) {
+        for (const auto& guest : impl_->guests) {
+            guest->stop();
+        }
+        impl_->mark_changed();
+    }
+}
+
+std::size_t Fleet::console_input(std::size_t guest, std::span<const char> bytes) {
+    return guest < impl_->guests.size() ? impl_->guests[guest]->console_input(bytes) : 0;
+}
+
+FleetReport Fleet::report() const {
+    const Impl& impl = *impl_;
+    FleetReport report;
+    report.policy = impl.config.policy;
+    report.workers = impl.config.workers;
+    {
+        const std::lock_guard lock(impl.mutex);
+        const Nanos end = impl.running != 0 ? sched::monotonic_now() : impl.end_time;
+        report.wall_ns = end - impl.start_time;
+    }
+    for (const auto& guest : impl.guests) {
+        report.guests.push_back(guest->report(impl.start_time));
+    }
+    return report;
+}
+
+}  // namespace vmm

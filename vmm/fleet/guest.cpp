@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fleet/guest.hpp"
+
+#include "sched/workers/clock.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace vmm {
+namespace {
+
+// Level of the completion whose interrupt the calling thread is raising; kNoLevel outside of that.
+thread_local Level interrupt_level = kNoLevel;
+// The raising reached a vCPU.
+thread_local bool interrupt_taken = false;
+
+MachineConfig machine_config(const GuestConfig& config) {
+    MachineConfig machine;
+    machine.name = config.name;
+    machine.cpus = config.cpus;
+    machine.memory_bytes = config.memory_bytes;
+    machine.engine = config.engine;
+    machine.user_interrupts = config.user_interrupts;
+    machine.kernel = config.kernel;
+    machine.initrds = config.initrds;
+    machine.initrd_bytes = config.initrd_bytes;
+    machine.cmdline = config.cmdline;
+    machine.timebase_hz = config.timebase_hz;
+    machine.dump_dtb = config.dump_dtb;
+    return machine;
+}
+
+}  // namespace
+
+Guest::Guest(
+    const GuestConfig& config,
+    std::uint32_t index,
+    sched::WorkerPool& pool,
+    std::function<void()> changed
+)
+    : config_(config)
+    , index_(index)
+    , pool_(pool)
+    , changed_(std::move(changed)) {}
+
+Result<std::unique_ptr<Guest>> Guest::create(
+    const GuestConfig& config,
+    std::uint32_t index,
+    sched::WorkerPool& pool,
+    ConsoleOutput console,
+    std::function<void()> changed
+) {
+    std::unique_ptr<Guest> guest(new Guest(config, index, pool, std::move(changed)));
+    if (auto built = guest->build(std::move(console)); !built) {
+        return std::unexpected(std::move(built.error()));
+    }
+    return guest;
+}
+
+Result<void> Guest::build(ConsoleOutput console) {
+    auto grants = io::open_grants(config_.grants);
+    if (!grants) {
+        return fail(
+            grants.error().kind, fmt::format("guest {}: {}", config_.name, grants.error().message)
+        );
+    }
+    auto machine = Machine::create(machine_config(config_), this, std::move(console));
+    if (!machine) {
+        return std::unexpected(std::move(machine.error()));
+    }
+    machine_ = std::move(*machine);
+    io_ = std::make_unique<GuestIo>(pool_, std::move(*grants), static_cast<OperationSink&>(*this));
+    if (auto added = add_device(); !added) {
+        return added;
+    }
+    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+        ports_.push_back(std::make_unique<Port>(*this, hart));
+        vcpus_.push_back(pool_.add({.guest = index_, .vcpu = hart}, *ports_.back(), config_.tenant)
+        );
+    }
+    return machine_->boot();
+}
+
+Result<void> Guest::add_device() {
+    auto host_page = machine_->add_host_region("cops host page", kCopsHostPage, kCopsRegionSize);
+    if (!host_page) {
+        return std::unexpected(std::move(host_page.error()));
+    }
+    virtio_cops::DeviceOptions options;
+    options.num_vcpus = config_.cpus;
+    options.boards = config_.boards;
+    options.user_interrupts = config_.boards && config_.user_interrupts;
+    for (const io::OpenGrant& grant : io_->grants()) {
+        options.grants.push_back({
+            .name = grant.name,
+            .directory = grant.kind == Grant::Kind::directory,
+            .writable = grant.writable,
+        });
+    }
+    device_ = std::make_unique<CopsDevice>(
+        std::move(options),
+        config_.cops_device_id,
+        machine_->memory(),
+        *host_page,
+        static_cast<CopsHost&>(*this)
+    );
+    if (config_.boards) {
+        auto added = machine_->add_mmio("cops doorbells", kCopsDoorbell, kCopsRegionSize, *device_);
+        if (!added) {
+            return added;
+        }
+    }
+    return machine_->add_virtio(0, *device_);
+}
+
+// ---- Life -----------------------------------------------------------------------------------
+
+void Guest::start(Nanos now) {
+    {
+        const std::lock_guard lock(outcome_mutex_);
+        started_ = now;
+    }
+    put_into_pool();
+}
+
+void Guest::put_into_pool() {
+    phase_ = Phase::running;
+    in_pool_.store(config_.cpus, std::memory_order_relaxed);
+    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+        pool_.revive(vcpus_[hart], machine_->may_run(hart));
+    }
+}
+
+bool Guest::advance() {
+    if (phase_ == Phase::running && machine_->ended()) {
+        phase_ = Phase::leaving;
+        for (const auto vcpu : vcpus_) {
+            pool_.remove(vcpu);
+        }
+    }
+    // Acquire: the last worker that ran the guest is done with it.
+    if (phase_ == Phase::leaving && in_pool_.load(std::memory_order_acquire) == 0) {
+        phase_ = Phase::draining;
+        machine_->begin_reset();
+    }
+    if (phase_ == Phase::draining && machine_->reset_finished()) {
+        Outcome outcome = machine_->outcome();
+        const bool again = outcome.ending == Ending::reset && config_.reboot
+                           && !stop_asked_.load(std::memory_order_acquire);
+        if (again) {
+            if (const auto rebooted = reboot(); !rebooted) {
+                outcome = {Ending::failed, 0, "reboot: " + rebooted.error().message};
+            } else {
+                return false;
+            }
+        }
+        finish(std::move(outcome));
+    }
+    return phase_ == Phase::ended;
+}
+
+Result<void> Guest::reboot() {
+    spdlog::info("[{}] rebooting", config_.name);
+    if (auto rebooted = machine_->reboot(); !rebooted) {
+        return rebooted;
+    }
+    put_into_pool();
+    if (stop_asked_.load(std::memory_order_acquire)) {
+        stop();  // it may have found a machine that had ended already
+    }
+    return {};
+}
+
+void Guest::finish(Outcome outcome) {
+    phase_ = Phase::ended;
+    if (outcome.ending == Ending::reset && stop_asked_.load(std::memory_order_acquire)) {
+        outcome = {Ending::stopped, 0, {}};
+    }
+    spdlog::info("[{}] ended: {}", config_.name, outcome.message);
+    const std::lock_guard lock(outcome_mutex_);
+    outcome_ = std::move(outcome);
+    ended_ = sched::monotonic_now();
+}
+
+void Guest::stop() {
+    stop_asked_.store(true, std::memory_order_release);
+    machine_->end({Ending::stopped, 0, {}});
+}
+
+// ---- MachineListener ------------------------------------------------------------------------
+
+void Guest::vcpu_started(unsigned hart) noexcept {
+    pool_.start_vcpu(vcpus_[hart]);
+}
+
+void Guest::interrupt_raised(unsigned hart, WakeCause cause) noexcept {
+    if (cause == WakeCause::device) {
+        interrupted_hart_.store(hart, std::memory_order_relaxed);
+        interrupt_taken = true;
+    }
+    pool_.wake(vcpus_[hart], sched::WakeCause::interrupt, interrupt_level);
+}
+
+void Guest::machine_ended() noexcept {
+    changed_();
+}
+
+// ---- CopsHost -------------------------------------------------------------------------------
+
+void Guest::submit() {
+    if (io::Engine* engine = pool_.current_engine(); engine != nullptr) {
+        engine->flush();
+        engine->reap();  // what was there at once (cached files) is delivered at once
+    }
+}
+
+void Guest::wake(unsigned vcpu, Level level) {
+    pool_.wake(vcpus_[vcpu], sched::WakeCause::completion, level);
+}
+
+void Guest::kick(unsigned vcpu) {
+    pool_.kick(vcpus_[vcpu]);
+}
+
+void Guest::begin_interrupt(Level level) {
+    interrupt_level = level;
+    interrupt_taken = false;
+}
+
+void Guest::end_interrupt() {
+    if (!interrupt_taken && interrupt_level < kLevels) {
+        // The line was up already; the vCPU that will take it now has more urgent work.
+        const unsigned hart = interrupted_hart_.load(std::memory_order_relaxed);
+        pool_.wake(vcpus_[hart], sched::WakeCause::completion, interrupt_level);
+    }
+    interrupt_level = kNoLevel;
+}
+
+void Guest::needs_reset(const char* why) {
+    spdlog::warn("[{}] virtio-cops: the driver broke the protocol: {}", config_.name, why);
+}
+
+void Guest::claim_doorbell(unsigned) {
+    // The work may be for any hart of the guest.
+    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+        pool_.claim(vcpus_[hart], ports_[hart]->sample());
+    }
+}
+
+void Guest::yield_doorbell(unsigned vcpu) {
+    machine_->request_yield(vcpu);
+}
+
+Nanos Guest::now() {
+    return sched::monotonic_now();
+}
+
+void Guest::complete(std::uint64_t token, std::int64_t result) {
+    device_->complete(token, result);
+}
+
+void Guest::complete_stat(std::uint64_t token, const virtio_cops_stat& stat) {
+    device_->complete_stat(token, stat);
+}
+
+// ---- Port -----------------------------------------------------------------------------------
+
+ExitKind Guest::Port::run(const RunContext& context) {
+    if (guest_.device_->take_post(hart_)) {
+        vcpu().raise_user_interrupt();
+    }
+    const ExitKind exit = guest_.machine_->run(hart_, context);
+    const VcpuCounters now = vcpu().counters();
+    counters_.instructions.store(now.instructions, std::memory_order_relaxed);
+    counters_.supervisor_traps.store(now.supervisor_traps, std::memory_order_relaxed);
+    counters_.user_interrupts.store(now.user_interrupts, std::memory_order_relaxed);
+    counters_.sbi_calls.store(now.sbi_calls, std::memory_order_relaxed);
+    counters_.mmio_exits.store(now.mmio_exits, std::memory_order_relaxed);
+    return exit;
+}
+
+void Guest::Port::request_exit() noexcept {
+    vcpu().request_exit();
+}
+
+bool Guest::Port::has_work() {
+    return vcpu().has_pending_interrupt() || guest_.device_->has_post(hart_);
+}
+
+Nanos Guest::Port::timer_deadline() {
+    return vcpu().timer_deadline();
+}
+
+sched::ClaimSample Guest::Port::sample() {
+    const virtio_cops::Claim claim = guest_.device_->sample(hart_);
+    if (!claim.present) {
+        return {};
+    }
+    return {
+        .level = claim.level,
+        .running = claim.running,
+        .timer_level = claim.timer_level,
+        .irq_level = claim.irq_level,
+    };
+}
+
+void Guest::Port::publish(Level ring_level, Level yield_level, std::uint64_t waiting) {
+    guest_.device_->publish(hart_, ring_level, yield_level, waiting);
+}
+
+void Guest::Port::set_steal_time(Nanos stolen) {
+    guest_.machine_->set_steal_time(hart_, stolen);
+}
+
+void Guest::Port::left_pool() {
+    // Release: pairs with the acquire load in advance(). The guest may be gone once the control
+    // thread sees zero, so the callback is copied out first.
+    const auto changed = guest_.changed_;
+    guest_.in_pool_.fetch_sub(1, std::memory_order_release);
+    changed();
+}
+
+VcpuCounters Guest::Port::counters() const noexcept {
+    return {
+        .instructions = counters_.instructions.load(std::memory_order_relaxed),
+        .supervisor_traps = counters_.supervisor_traps.load(std::memory_order_relaxed),
+        .user_interrupts = counters_.user_interrupts.load(std::memory_order_relaxed),
+        .sbi_calls = counters_.sbi_calls.load(std::memory_order_relaxed),
+        .mmio_exits = counters_.mmio_exits.load(std::memory_order_relaxed),
+    };
+}
+
+}  // namespace vmm

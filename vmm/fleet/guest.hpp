@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "devices/cops/cops_device.hpp"
+#include "fleet/guest_io.hpp"
+#include "machine/machine.hpp"
+#include "sched/workers/vcpu_port.hpp"
+#include "sched/workers/worker_pool.hpp"
+
+#include <vmm/config.hpp>
+#include <vmm/error.hpp>
+#include <vmm/fleet.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace vmm {
+
+/// One guest of a fleet: its machine, its virtio-cops device and the ports through which workers
+/// run its vCPUs. The fleet's control thread leads it through its life; workers and vCPU threads
+/// only mark what happened and call `changed`.
+class Guest final : private MachineListener, private CopsHost, private OperationSink {
+public:
+    /// `changed` may be called from any thread with locks of devices held.
+    static Result<std::unique_ptr<Guest>> create(
+        const GuestConfig& config,
+        std::uint32_t index,
+        sched::WorkerPool& pool,
+        ConsoleOutput console,
+        std::function<void()> changed
+    );
+
+    // ---- Control thread ----
+
+    /// Hands the vCPUs to the pool.
+    void start(Nanos now);
+    /// Does what is to be done next in the guest's life. True: it has ended for good.
+    bool advance();
+    /// Any thread. Ends it now, and for good.
+    void stop();
+
+    // ---- Any thread ----
+    std::size_t console_input(std::span<const char> bytes) {
+        return machine_->console_input(bytes);
+    }
+    const GuestConfig& config() const noexcept { return config_; }
+    /// Times relative to `fleet_started`.
+    GuestReport report(Nanos fleet_started) const;
+
+private:
+    /// A vCPU as the workers see it.
+    class Port final : public sched::VcpuPort {
+    public:
+        Port(Guest& guest, unsigned hart)
+            : guest_(guest)
+            , hart_(hart) {}
+        ExitKind run(const RunContext& context) override;
+        void request_exit() noexcept override;
+        bool has_work() override;
+        Nanos timer_deadline() override;
+        sched::ClaimSample sample() override;
+        void publish(Level ring_level, Level yield_level, std::uint64_t waiting) override;
+        void set_steal_time(Nanos stolen) override;
+        void left_pool() override;
+        VcpuCounters counters() const noexcept;
+
+    private:
+        Vcpu& vcpu() const noexcept { return guest_.machine_->vcpu(hart_); }
+
+        Guest& guest_;
+        const unsigned hart_;
+        // Copies of the engine's counters, made by the owner after each run; relaxed, each on its
+        // own.
+        struct Counters {
+            std::atomic<std::uint64_t> instructions{0};
+            std::atomic<std::uint64_t> supervisor_traps{0};
+            std::atomic<std::uint64_t> user_interrupts{0};
+            std::atomic<std::uint64_t> sbi_calls{0};
+            std::atomic<std::uint64_t> mmio_exits{0};
+        } counters_;
+    };
+
+    enum class Phase : std::uint8_t { created, running, leaving, draining, ended };
+
+    Guest(
+        const GuestConfig& config,
+        std::uint32_t index,
+        sched::WorkerPool& pool,
+        std::function<void()> changed
+    );
+    Result<void> build(ConsoleOutput console);
+    Result<void> add_device();
+    Result<void> reboot();
+    void put_into_pool();
+    void finish(Outcome outcome);
+
+    // MachineListener
+    void vcpu_started(unsigned hart) noexcept override;
+    void interrupt_raised(unsigned hart, WakeCause cause) noexcept override;
+    void machine_ended() noexcept override;
+
+    // CopsHost
+    void start(const virtio_cops::IoOperation& operation) override { io_->start(operation); }
+    void cancel(std::uint64_t token) override { io_->cancel(token); }
+    void close(virtio_cops::HostHandle handle) override { io_->close(handle); }
+    virtio_cops::HostHandle reopen(const virtio_cops::OpenDescription& description) override {
+        return io_->reopen(description);
+    }
+    void submit() override;
+    void wake(unsigned vcpu, Level level) override;
+    void kick(unsigned vcpu) override;
+    void begin_interrupt(Level level) override;
+    void end_interrupt() override;
+    void reset_done() override { changed_(); }
+    void needs_reset(const char* why) override;
+    void claim_doorbell(unsigned vcpu) override;
+    void yield_doorbell(unsigned vcpu) override;
+    Nanos now() override;
+
+    // OperationSink
+    void complete(std::uint64_t token, std::int64_t result) override;
+    void complete_stat(std::uint64_t token, const virtio_cops_stat& stat) override;
+
+    const GuestConfig config_;
+    const std::uint32_t index_;
+    sched::WorkerPool& pool_;
+    const std::function<void()> changed_;
+
+    std::unique_ptr<Machine> machine_;
+    std::unique_ptr<GuestIo> io_;
+    std::unique_ptr<CopsDevice> device_;
+    std::vector<std::unique_ptr<Port>> ports_;
+    std::vector<sched::WorkerPool::Handle> vcpus_;
+
+    Phase phase_ = Phase::created;         // control thread
+    std::atomic<bool> stop_asked_{false};  // set by stop(), read by the control thread
+    std::atomic<unsigned> in_pool_{0};     // vCPUs that have not left; release when one leaves
+    // The hart that the last device interrupt went to: an interrupt that is pending already raises
+    // nobody, but the level of its vCPU.
+    std::atomic<unsigned> interrupted_hart_{0};
+
+    mutable std::mutex outcome_mutex_;
+    Outcome outcome_;  // guarded by outcome_mutex_: final once ended
+    Nanos started_ = 0;
+    Nanos ended_ = 0;
+};
+
+}  // namespace vmm

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fleet/guest.hpp"
+
+namespace vmm {
+
+GuestReport Guest::report(Nanos fleet_started) const {
+    GuestReport report;
+    const auto since_start = [&](Nanos time) {
+        return time > fleet_started ? time - fleet_started : 0;
+    };
+    {
+        const std::lock_guard lock(outcome_mutex_);
+        report.outcome = {
+            .name = config_.name,
+            .ending = outcome_.ending,
+            .status = outcome_.status,
+            .message = outcome_.message,
+        };
+        report.started_ns = since_start(started_);
+        report.ended_ns = since_start(ended_);
+    }
+    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+        const sched::VcpuTimes times = pool_.times(vcpus_[hart]);
+        const VcpuCounters counters = ports_[hart]->counters();
+        report.vcpus.push_back({
+            .run_ns = times.run_ns,
+            .wait_ns = times.wait_ns,
+            .switches = times.switches,
+            .preemptions = times.preemptions,
+            .instructions = counters.instructions,
+            .supervisor_traps = counters.supervisor_traps,
+            .user_interrupts = counters.user_interrupts,
+            .sbi_calls = counters.sbi_calls,
+            .mmio_exits = counters.mmio_exits,
+        });
+        for (unsigned level = 0; level <= kLevels; ++level) {
+            report.levels[level].cpu_ns += times.run_at[level];
+            report.levels[level].wait_ns += times.wait_at[level];
+        }
+    }
+    for (unsigned level = 0; level <= kLevels; ++level) {
+        LevelReport& to = report.levels[level];
+        const CopsLevelReport from = device_->level_report(level);
+        to.requests = from.counters.requests;
+        to.bytes = from.counters.bytes;
+        to.completions = from.counters.completions;
+        to.wakes_ring = from.counters.wakes_ring;
+        to.wakes_user_interrupt = from.counters.wakes_user_interrupt;
+        to.wakes_kernel = from.counters.wakes_kernel;
+        to.latency_p50_ns = from.latency_p50;
+        to.latency_p99_ns = from.latency_p99;
+        to.last_completion_ns = since_start(from.last_completion);
+    }
+    report.bad_requests = device_->bad_requests();
+    report.in_flight = device_->in_flight();
+    return report;
+}
+
+}  // namespace vmm
