@@ -74,10 +74,17 @@ void push_tail(const Group& group, cops_queue& queue, Task& task);
 void push_head(const Group& group, cops_queue& queue, Task& task);
 void unlink(const Group& group, cops_queue& queue, Task& task);
 
-/// Publishes ready | running under the lock; true when the claim became more urgent.
-bool publish(Context& ctx);
-/// After publish() returned true: rings the CLAIM doorbell if the host asked for it.
-void ring_claim(Context& ctx, uint32_t previous);
+/// Best level published before and now.
+struct Claim {
+    uint32_t before;
+    uint32_t now;
+};
+
+/// Publishes ready | running under the lock.
+Claim publish(Context& ctx);
+/// After the lock: rings the CLAIM doorbell if the claim became more urgent and the host asked for
+/// it.
+void ring_claim(Context& ctx, Claim claim);
 /// Queues a task in state READY on the context where it may run, and tells who must know.
 void enqueue(Context& ctx, Task& task);
 /// Puts the task back at the head of its level: it was picked and something more urgent came.

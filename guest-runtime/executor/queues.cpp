@@ -69,12 +69,11 @@ void kick(Context& ctx, const Context& owner, bool pinned) {
 void put_and_tell(Context& ctx, Context& owner, Task& task, bool head) {
     lock(owner);
     put_in(owner, task, head);
-    const uint32_t previous = owner.claimed;
-    const bool urgent = publish(owner);
+    const Claim claim = publish(owner);
     const bool pinned = is_pinned(task);
     unlock(owner);  // The task may run elsewhere from here on.
-    if (urgent && &owner == &ctx) {
-        ring_claim(ctx, previous);  // Another hart's doorbell is its own; it is kicked instead.
+    if (&owner == &ctx) {
+        ring_claim(ctx, claim);  // Another hart's doorbell is its own; it is kicked instead.
     }
     kick(ctx, owner, pinned);
 }
@@ -179,30 +178,30 @@ void unlink(const Group& group, cops_queue& queue, Task& task) {
     }
 }
 
-bool publish(Context& ctx) {
+Claim publish(Context& ctx) {
     uint64_t bits = ctx.ready;
     if (ctx.running_level < VIRTIO_COPS_LEVELS) {
         bits |= bit(ctx.running_level);
     }
-    const uint32_t previous = ctx.claimed;
-    ctx.claimed = best_of(bits);
+    const Claim claim{ctx.claimed, best_of(bits)};
+    ctx.claimed = claim.now;
     if (ctx.published != nullptr && load_relaxed(ctx.published) != bits) {
         store_release(
             ctx.published, bits
         );  // Partner: the host samples it, and at CLAIM re-reads it.
     }
-    return ctx.claimed < previous;
+    return claim;
 }
 
-void ring_claim(Context& ctx, uint32_t previous) {
-    if (ctx.host_line == nullptr || ctx.doorbells == nullptr) {
+void ring_claim(Context& ctx, Claim claim) {
+    if (claim.now >= claim.before || ctx.host_line == nullptr || ctx.doorbells == nullptr) {
         return;
     }
     // Partner: the host publishes ring_level, fences, then samples the line again. Either we see
     // the new ring_level here or the host sees our claim there.
     fence();
     const uint32_t ring_level = load_relaxed(&ctx.host_line->ring_level);
-    if (ctx.claimed < ring_level && previous >= ring_level) {
+    if (claim.now < ring_level && claim.before >= ring_level) {
         ++ctx.counters.claims_rung;
         ctx.doorbells[VIRTIO_COPS_DOORBELL_CLAIM / sizeof(uint32_t)] = 1;
     }
@@ -289,20 +288,20 @@ int cops_executor_set_level(cops_executor_context* ctx, cops_task_id id, uint32_
         owner = ctx->group->contexts[queued - 1];
     }
     executor::lock(*owner);
-    const uint32_t previous = owner->claimed;
     if (executor::load_relaxed(&task->queued) == owner->index + 1) {
         executor::take_out(*owner, *task);
         executor::put_in(*owner, *task, /*head=*/false);
-    } else if (owner->current == task->index + 1) {
-        owner->running_level = level;
-        if (owner->line != nullptr) {
-            executor::store_relaxed(&owner->line->running_level, level);
+    } else if (owner == ctx && ctx->current == task->index + 1) {
+        // Running here. One that runs on another hart changes at its next enqueue.
+        ctx->running_level = level;
+        if (ctx->line != nullptr) {
+            executor::store_relaxed(&ctx->line->running_level, level);
         }
     }
-    const bool urgent = executor::publish(*owner);
+    const executor::Claim claim = executor::publish(*owner);
     executor::unlock(*owner);
-    if (urgent && owner == ctx) {
-        executor::ring_claim(*ctx, previous);
+    if (owner == ctx) {
+        executor::ring_claim(*ctx, claim);
     }
     executor::fence(
     );  // running_level before wake_pending, which leave() reads. Partner: the host.

@@ -72,7 +72,8 @@ void Machine::complete(const cops_submission& request) {
     bool must_interrupt = false;
     switch (weakness_) {
     case Weakness::host_looks_before_it_raises:
-        must_interrupt = side_.line(request.hart).running_level > request.level;
+        must_interrupt = __atomic_load_n(&side_.line(request.hart).running_level, __ATOMIC_RELAXED)
+                         > request.level;
         dawdle();
         side_.complete(request, request.offset, kPath);
         break;

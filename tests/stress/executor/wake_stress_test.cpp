@@ -129,7 +129,7 @@ Outcome against_a_spinner(Weakness weakness, unsigned rounds) {
 }
 
 TEST(WakeStress, interrupt_reaches_a_coroutine_that_only_spins) {
-    EXPECT_FALSE(against_a_spinner(Weakness::none, 20'000).lost);
+    EXPECT_FALSE(against_a_spinner(Weakness::none, 5'000).lost);
 }
 
 TEST(WakeStress, host_that_looks_before_it_raises_is_noticed) {
