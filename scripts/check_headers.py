@@ -14,6 +14,7 @@ GUEST_ROOTS = (
     "guest-kernel", "guest-kernel/include", "guest-runtime", "guest-runtime/include",
     "guest-runtime/executor/include", "virtio-cops", "virtio-cops/include",
 )
+TEST_ROOTS = tuple(sorted({os.path.dirname(name) for name in tracked(".hpp") if name.startswith("tests/")}))
 GUEST_TARGET = ["--target=riscv64-linux-gnu", "-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany"]
 GUEST_INCLUDES = ["-idirafter", "/usr/riscv64-linux-gnu/include"]
 SHARED = ("virtio-cops/", "guest-runtime/executor/", "guest-kernel/include/")
@@ -29,7 +30,12 @@ def commands(header):
            "-DSPDLOG_COMPILED_LIB", "-DSPDLOG_FMT_EXTERNAL", "-DCOPS_ASSERTIONS=1"]
     c = ["clang-19", "-xc", "-std=c17"]
     if header.startswith(HOST) or header.startswith(SHARED):
-        roots = HOST_ROOTS + (GUEST_ROOTS if header.startswith(SHARED) else ())
+        roots = HOST_ROOTS
+        if header.startswith(SHARED):
+            roots += GUEST_ROOTS
+        elif header.startswith("tests/"):
+            # Helpers of tests meet both sides, and each other.
+            roots += GUEST_ROOTS + TEST_ROOTS
         yield [*cxx, *[f"-I{root}" for root in roots]]
         if wire_c:
             yield [*c, *[f"-I{root}" for root in HOST_ROOTS]]
