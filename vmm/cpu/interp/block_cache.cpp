@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/interp/block_cache.hpp"
+
+#include "cpu/interp/translate.hpp"
+
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cstring>
+
+namespace vmm::interp {
+namespace {
+
+/// Guest memory may change while we read it: relaxed atomics of natural size (D18).
+std::uint64_t load_word(const std::byte* at) {
+    // atomic_ref wants a mutable object; nothing is written.
+    auto* word = const_cast<std::uint64_t*>(reinterpret_cast<const std::uint64_t*>(at));
+    return std::atomic_ref<std::uint64_t>(*word).load(std::memory_order_relaxed);
+}
+
+/// The longest block: its instructions and the Insn that falls through.
+constexpr std::size_t kMaxBlockBytes = sizeof(Block) + (kMaxBlockInsns + 1) * sizeof(Insn);
+
+}  // namespace
+
+std::uint16_t CodePage::half(unsigned offset) {
+    const unsigned chunk = offset / kChunk;
+    if ((covered >> chunk & 1) == 0) {
+        for (unsigned at = chunk * kChunk; at < (chunk + 1) * kChunk; at += 8) {
+            const std::uint64_t word = load_word(host + at);
+            std::memcpy(&copy[at], &word, sizeof word);
+        }
+        covered |= std::uint64_t{1} << chunk;
+    }
+    std::uint16_t value = 0;
+    std::memcpy(&value, &copy[offset], sizeof value);
+    return value;
+}
+
+bool CodePage::unchanged() const {
+    for (std::uint64_t left = covered; left != 0; left &= left - 1) {
+        const auto start = static_cast<unsigned>(__builtin_ctzll(left)) * kChunk;
+        std::uint64_t difference = 0;
+        for (unsigned at = start; at < start + kChunk; at += 8) {
+            std::uint64_t word = 0;
+            std::memcpy(&word, &copy[at], sizeof word);
+            difference |= word ^ load_word(host + at);
+        }
+        if (difference != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+BlockCache::BlockCache(std::size_t arena_bytes)
+    : capacity_(arena_bytes) {
+    void* memory = ::mmap(
+        nullptr,
+        capacity_,
+        PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+        -1,
+        0
+    );
+    if (memory != MAP_FAILED) {
+        arena_ = static_cast<std::byte*>(memory);
+    }
+}
+
+BlockCache::~BlockCache() {
+    if (arena_ != nullptr) {
+        ::munmap(arena_, capacity_);
+    }
+}
+
+void BlockCache::empty() {
+    pages_.clear();
+    used_ = 0;
+    ++epoch_;
+    // Give the host its memory back: the guest may not use that much again.
+    ::madvise(arena_, capacity_, MADV_DONTNEED);
+}
+
+CodePage& BlockCache::page(const std::byte* host) {
+    if (pages_.size() >= kMaxPages && !pages_.contains(host)) {
+        empty();
+    }
+    std::unique_ptr<CodePage>& slot = pages_[host];
+    if (slot == nullptr) {
+        slot = std::make_unique_for_overwrite<CodePage>();
+        slot->host = host;
+        slot->generation = generation_;
+        slot->clear();
+    } else if (slot->generation != generation_) {
+        if (!slot->unchanged()) {
+            slot->clear();
+        }
+        slot->generation = generation_;
+    }
+    return *slot;
+}
+
+Block* BlockCache::new_block(CodePage& page, unsigned offset) {
+    if (capacity_ - used_ < kMaxBlockBytes) {
+        empty();
+        return nullptr;
+    }
+    auto* block = reinterpret_cast<Block*>(arena_ + used_);
+    *block = {
+        .page = &page,
+        .next = nullptr,
+        .word = 0,
+        .offset = static_cast<std::uint16_t>(offset),
+        .count = 0,
+        .reserved = 0,
+    };
+    return block;
+}
+
+Block* BlockCache::block(CodePage& page, unsigned offset) {
+    if (Block* known = page.find(offset)) {
+        return known;
+    }
+    Block* block = new_block(page, offset);
+    if (block != nullptr) {
+        used_ += sizeof(Block) + translate_block(*block) * sizeof(Insn);
+        page.add(block);
+    }
+    return block;
+}
+
+Block* BlockCache::crossing_block(CodePage& page, std::uint32_t word) {
+    for (Block* known = page.buckets.back(); known != nullptr; known = known->next) {
+        if (known->offset == 4094 && known->word == word) {
+            return known;
+        }
+    }
+    Block* block = new_block(page, 4094);
+    if (block != nullptr) {
+        block->word = word;
+        used_ += sizeof(Block) + translate_crossing(*block) * sizeof(Insn);
+        page.add(block);
+    }
+    return block;
+}
+
+}  // namespace vmm::interp

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cpu/interp/insn.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+namespace vmm::interp {
+
+/// A physical page from which code was decoded.
+///
+/// The page keeps a copy of the bytes that were decoded, in chunks. After a fence.i nothing is
+/// dropped; each page is compared with its copy when execution next enters it. So nobody has to
+/// track who wrote where (other harts, devices, the host), and a fence.i costs a comparison of the
+/// pages that are really used, whatever else was written.
+struct CodePage {
+    static constexpr unsigned kChunk = 64;  ///< Bytes; one bit of `covered` each.
+    static constexpr unsigned kBuckets = 32;
+
+    const std::byte* host = nullptr;  ///< The page in guest memory.
+    std::uint64_t generation = 0;     ///< BlockCache::generation() when last found unchanged.
+    std::uint64_t covered = 0;        ///< Chunks that `copy` holds.
+    std::array<Block*, kBuckets> buckets{};
+    alignas(8) std::array<std::byte, 4096> copy;
+
+    Block* find(unsigned offset) const {
+        for (Block* block = buckets[offset >> 7]; block != nullptr; block = block->next) {
+            if (block->offset == offset) {
+                return block;
+            }
+        }
+        return nullptr;
+    }
+    void add(Block* block) {
+        Block*& head = buckets[block->offset >> 7];
+        block->next = head;
+        head = block;
+    }
+    /// Forgets everything that was decoded.
+    void clear() {
+        buckets = {};
+        covered = 0;
+    }
+    /// The 16 bits at an even offset, as they were when first looked at since clear().
+    std::uint16_t half(unsigned offset);
+    /// Whether memory still holds what `copy` does.
+    bool unchanged() const;
+};
+
+/// Decoded blocks of one hart, in one arena that is emptied as a whole when full.
+class BlockCache {
+public:
+    static constexpr std::size_t kDefaultBytes = std::size_t{48} << 20;
+    /// Pages of code at a time: a bound on host memory, whatever the guest executes.
+    static constexpr std::size_t kMaxPages = 6144;
+
+    explicit BlockCache(std::size_t arena_bytes = kDefaultBytes);
+    ~BlockCache();
+    BlockCache(const BlockCache&) = delete;
+    BlockCache& operator=(const BlockCache&) = delete;
+
+    /// The page at this host address, up to date as of the last fence_i(). May empty the cache.
+    CodePage& page(const std::byte* host);
+    /// The block at `offset`, decoded now if it wasn't. Null when the arena was full: it is empty
+    /// now, every CodePage and Insn is gone, and the caller begins again.
+    Block* block(CodePage& page, unsigned offset);
+    /// A block of the one instruction `word` that begins in the last two bytes of a page.
+    Block* crossing_block(CodePage& page, std::uint32_t word);
+
+    void fence_i() { ++generation_; }
+    std::uint64_t generation() const { return generation_; }
+    /// Counts how often the arena was emptied: who keeps an Insn* compares this.
+    std::uint64_t epoch() const { return epoch_; }
+    bool ok() const { return arena_ != nullptr; }
+
+private:
+    Block* new_block(CodePage& page, unsigned offset);
+    void empty();
+
+    std::byte* arena_ = nullptr;
+    std::size_t capacity_;
+    std::size_t used_ = 0;
+    std::uint64_t generation_ = 1;
+    std::uint64_t epoch_ = 0;
+    std::unordered_map<const std::byte*, std::unique_ptr<CodePage>> pages_;
+};
+
+}  // namespace vmm::interp

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/interp/cpu.hpp"
+
+#include "cpu/interp/float_environment.hpp"
+#include "cpu/interp/ops.hpp"
+#include "cpu/riscv/decode.hpp"
+
+#include <time.h>
+
+namespace vmm::interp {
+namespace {
+
+Nanos monotonic_now() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
+}
+
+}  // namespace
+
+Cpu::Cpu(GuestMemory& guest_memory, VcpuHost& vcpu_host, unsigned hart_id, bool user_interrupts)
+    : hart(*this, user_interrupts)
+    , memory(guest_memory)
+    , host(vcpu_host)
+    , id(hart_id) {
+    hart.state.stopped = 1;
+    set_budget(saved_budget, -1);
+    retired_base = static_cast<std::uint64_t>(saved_budget);
+    refresh_mode();
+}
+
+std::uint64_t Cpu::guest_time() {
+    const HostFloatScope scope;
+    return host.guest_time();
+}
+
+TranslationCaches::Mode Cpu::cache_mode() const {
+    if (hart.user()) {
+        return TranslationCaches::user;
+    }
+    return (hart.state.sstatus & riscv::sstatus::kSum) != 0 ? TranslationCaches::supervisor_sum
+                                                            : TranslationCaches::supervisor;
+}
+
+riscv::TranslationMode Cpu::translation_mode() const {
+    return {
+        .satp = hart.state.satp,
+        .privilege = hart.state.privilege,
+        .sum = (hart.state.sstatus & riscv::sstatus::kSum) != 0,
+        .mxr = (hart.state.sstatus & riscv::sstatus::kMxr) != 0,
+    };
+}
+
+void Cpu::refresh_mode() {
+    const bool mxr = (hart.state.sstatus & riscv::sstatus::kMxr) != 0;
+    if (mxr != last_mxr) {
+        last_mxr = mxr;
+        caches.flush_data();
+    }
+    tlb = caches.data(cache_mode()).data();
+    jumps = caches.jumps(hart.user()).data();
+    float_state = hart.float_state();
+    frm = static_cast<std::uint8_t>(hart.state.fcsr >> 5 & 7);
+}
+
+void Cpu::raise(riscv::Cause cause, std::uint64_t value) {
+    pc = hart.take_exception(cause, value, pc);
+    refresh_mode();
+}
+
+bool Cpu::take_pending_interrupt() {
+    const auto number = hart.interrupt_to_take(hart.pending_cached());
+    if (!number) {
+        return false;
+    }
+    pc = hart.take_interrupt(*number, pc);
+    refresh_mode();
+    return true;
+}
+
+void Cpu::serve_fences() {
+    // seq_cst: partner of `running` as cpu.hpp has it.
+    const std::uint64_t ticket = fences_posted.load(std::memory_order_seq_cst);
+    const std::uint32_t kinds = fence_kinds.exchange(0, std::memory_order_seq_cst);
+    if ((kinds & static_cast<std::uint32_t>(FenceKind::instruction)) != 0) {
+        blocks.fence_i();
+        caches.flush_code();
+    }
+    if ((kinds & static_cast<std::uint32_t>(FenceKind::address_translation)) != 0) {
+        caches.flush();
+    }
+    leave_block = leave_block || kinds != 0;
+    fences_served.store(ticket, std::memory_order_release);
+}
+
+CodePage* Cpu::code_page(std::uint64_t address) {
+    const std::uint64_t tag = address & ~kPageOffsetMask;
+    FetchTlb& fetch = caches.fetch(hart.user());
+    if (const FetchEntry& entry = TranslationCaches::fetch_entry(fetch, address);
+        entry.tag == tag) {
+        return entry.page;
+    }
+    const riscv::Walk walk =
+        riscv::translate(translation_mode(), memory, address, riscv::Access::fetch);
+    if (walk.status == riscv::WalkStatus::page_fault) {
+        raise(riscv::Cause::instruction_page, address);
+        return nullptr;
+    }
+    const std::byte* page_host =
+        walk.status == riscv::WalkStatus::ok
+            ? memory.readable_range(GuestPhys{walk.address & ~kPageOffsetMask}, kPageSize)
+            : nullptr;
+    if (page_host == nullptr) {
+        raise(riscv::Cause::instruction_access, address);
+        return nullptr;
+    }
+    if (walk.page_bytes > kPageSize) {
+        caches.note_superpage(address, walk.page_bytes);
+    }
+    const std::uint64_t epoch = blocks.epoch();
+    CodePage& page = blocks.page(page_host);
+    if (epoch != blocks.epoch()) {
+        caches.flush_code();
+    }
+    TranslationCaches::fetch_entry(fetch, address) = {tag, &page};
+    return &page;
+}
+
+Insn* Cpu::look_up() {
+    const std::uint64_t offset = pc & kPageOffsetMask;
+    JumpEntry& known = jumps[jump_index(pc)];
+    if (known.pc == pc) {
+        return known.code;
+    }
+    for (;;) {
+        CodePage* page = code_page(pc);
+        if (page == nullptr) {
+            return nullptr;
+        }
+        Block* block = nullptr;
+        if (offset == 4094 && riscv::instruction_length(page->half(4094)) == 4) {
+            const std::uint16_t low = page->half(4094);
+            const std::uint64_t epoch = blocks.epoch();
+            CodePage* next = code_page(pc + 2);
+            if (next == nullptr) {
+                return nullptr;
+            }
+            if (epoch != blocks.epoch()) {
+                continue;  // `page` is gone
+            }
+            block = blocks.crossing_block(*page, low | std::uint32_t{next->half(0)} << 16);
+        } else {
+            block = blocks.block(*page, static_cast<unsigned>(offset));
+        }
+        if (block == nullptr) {
+            caches.flush_code();
+            continue;
+        }
+        known = {pc, first_insn(block)};
+        return known.code;
+    }
+}
+
+Insn* Cpu::resolve_near(Insn* ip, std::int32_t target, Handler linked) {
+    CodePage& page = *block_of(ip)->page;
+    const auto offset = static_cast<unsigned>(target);
+    if (offset == 4094 && riscv::instruction_length(page.half(4094)) == 4) {
+        return nullptr;  // it needs the next page, which is found by address only
+    }
+    Block* block = blocks.block(page, offset);
+    if (block == nullptr) {
+        caches.flush_code();
+        return nullptr;
+    }
+    Insn* code = first_insn(block);
+    // Both are in the arena, which is smaller than 2 GiB.
+    ip->imm = static_cast<std::int32_t>(
+        reinterpret_cast<std::byte*>(code) - reinterpret_cast<std::byte*>(ip)
+    );
+    ip->run = linked;
+    return code;
+}
+
+std::uint64_t Cpu::offset_of(const Insn* ip) const {
+    const Block* block = block_of(ip);
+    std::uint64_t offset = block->offset;
+    for (unsigned n = 0; n < ip->index; ++n) {
+        offset += block->word != 0
+                      ? 4
+                      : riscv::instruction_length(block->page->half(static_cast<unsigned>(offset)));
+    }
+    return offset;
+}
+
+std::uint64_t Cpu::offset_after(const Insn* ip) const {
+    return offset_of(ip) + ((word_at(ip) & 3) == 3 ? 4 : 2);
+}
+
+std::uint32_t Cpu::word_at(const Insn* ip) const {
+    const Block* block = block_of(ip);
+    if (block->word != 0) {
+        return block->word;
+    }
+    const auto offset = static_cast<unsigned>(offset_of(ip));
+    const std::uint16_t low = block->page->half(offset);
+    return riscv::instruction_length(low) == 2
+               ? low
+               : low | std::uint32_t{block->page->half(offset + 2)} << 16;
+}
+
+PollResult Cpu::poll(std::int64_t& budget) {
+    set_budget(budget, kPollInterval);
+    // Relaxed: a request that is missed now is seen by the next poll.
+    if (requests.load(std::memory_order_relaxed) != 0) {
+        const std::uint32_t taken = requests.exchange(0, std::memory_order_acq_rel);
+        if ((taken & kRequestFence) != 0) {
+            serve_fences();
+        }
+        if ((taken & kRequestExit) != 0) {
+            exit = ExitKind::interrupted;
+            return PollResult::leave;
+        }
+    }
+    // Relaxed: the kernel sets the flag; the worker synchronises with it when it enters the kernel.
+    if (context.ring_flags != nullptr
+        && (__atomic_load_n(context.ring_flags, __ATOMIC_RELAXED) & context.ring_mask) != 0) {
+        exit = ExitKind::interrupted;
+        return PollResult::leave;
+    }
+    if (polls_until_clock-- == 0) {
+        polls_until_clock = kPollsPerClock;
+        hart.update_timers();
+        if (context.deadline != ~Nanos{0} && monotonic_now() >= context.deadline) {
+            exit = ExitKind::interrupted;
+            return PollResult::leave;
+        }
+    }
+    const bool changed = take_pending_interrupt() || leave_block;
+    leave_block = false;
+    return changed ? PollResult::changed : PollResult::nothing;
+}
+
+void Cpu::collect_float_flags() {
+    hart.state.fcsr |= take_float_flags() | fflags;
+    fflags = 0;
+}
+
+ExitKind Cpu::run(const RunContext& run_context) {
+    // seq_cst: partner of `fences_posted` as above.
+    running.store(true, std::memory_order_seq_cst);
+    if (hart.state.stopped != 0) {
+        serve_fences();
+        running.store(false, std::memory_order_seq_cst);
+        return ExitKind::stopped;
+    }
+    context = run_context;
+    polls_until_clock = 0;
+    {
+        const GuestFloatScope scope;
+        serve_fences();
+        leave_block = false;
+        refresh_mode();
+        set_budget(saved_budget, -1);
+        op_enter(nullptr, this, 0, saved_budget, tlb);
+        collect_float_flags();
+    }
+    running.store(false, std::memory_order_seq_cst);
+    return exit;
+}
+
+}  // namespace vmm::interp

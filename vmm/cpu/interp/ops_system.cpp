@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// Traps, CSRs and the privileged instructions.
+#include "cpu/interp/float_environment.hpp"
+#include "cpu/interp/ops.hpp"
+#include "cpu/riscv/decode.hpp"
+
+namespace vmm::interp {
+
+using riscv::Cause;
+using riscv::CsrEffect;
+
+COPS_OP(op_fault) {
+    cpu->pc = base + cpu->offset_of(ip);
+    budget -= ip->index;
+    cpu->raise(cpu->fault_cause, cpu->fault_value);
+    // An exception has to cost budget too: code that does nothing else must still be polled.
+    --budget;
+    --cpu->retired_base;
+    COPS_TAIL(op_enter);
+}
+
+COPS_OP(op_illegal) {
+    cpu->fault_cause = Cause::illegal_instruction;
+    cpu->fault_value = cpu->word_at(ip);
+    COPS_TAIL(op_fault);
+}
+
+COPS_OP(op_ebreak) {
+    cpu->fault_cause = Cause::breakpoint;
+    cpu->fault_value = base + cpu->offset_of(ip);
+    COPS_TAIL(op_fault);
+}
+
+namespace {
+
+/// Ends a handler that changed privilege or control state: cpu->pc says where to go on.
+COPS_OP(resume) {
+    budget = retire(budget, ip);
+    cpu->refresh_mode();
+    cpu->take_pending_interrupt();
+    COPS_TAIL(op_enter);
+}
+
+enum class CsrOutcome : std::uint8_t { next, illegal, resume };
+
+/// One of the six CSR instructions. Order as the specification has it: legality first, the read,
+/// the write; a csrrs/csrrc with x0 (or 0) does not write, a csrrw to x0 does not read.
+CsrOutcome execute_csr(Cpu& cpu, const Insn* ip, std::int64_t budget, riscv::Op op) {
+    using riscv::Op;
+    const auto number = static_cast<unsigned>(ip->imm);
+    const bool immediate = op == Op::csrrwi || op == Op::csrrsi || op == Op::csrrci;
+    const bool write_only = op == Op::csrrw || op == Op::csrrwi;
+    const bool writes = write_only || ip->rs1 != 0;
+    const std::uint64_t operand = immediate ? ip->rs1 : cpu.x[ip->rs1];
+
+    cpu.hart.state.instret = cpu.retired(budget) + ip->index;
+    cpu.collect_float_flags();
+    const auto old = cpu.hart.read_csr(number);
+    if (!old) {
+        return CsrOutcome::illegal;
+    }
+    CsrEffect effect = CsrEffect::none;
+    if (writes) {
+        std::uint64_t value = operand;
+        if (op == Op::csrrs || op == Op::csrrsi) {
+            value = *old | operand;
+        } else if (op == Op::csrrc || op == Op::csrrci) {
+            value = *old & ~operand;
+        }
+        const auto written =
+            cpu.hart.write_csr(number, value, write_only ? ~std::uint64_t{0} : operand);
+        if (!written) {
+            return CsrOutcome::illegal;
+        }
+        effect = *written;
+    }
+    cpu.x[ip->rd] = *old;
+    if (effect == CsrEffect::none) {
+        return CsrOutcome::next;
+    }
+    if (has(effect, CsrEffect::translation)) {
+        cpu.caches.flush();
+    }
+    if (has(effect, CsrEffect::interrupts)) {
+        cpu.hart.update_timers();
+    }
+    return CsrOutcome::resume;
+}
+
+template <riscv::Op op>
+COPS_OP(csr) {
+    switch (execute_csr(*cpu, ip, budget, op)) {
+    case CsrOutcome::illegal:
+        COPS_TAIL(op_illegal);
+    case CsrOutcome::resume:
+        cpu->pc = base + cpu->offset_after(ip);
+        COPS_TAIL(resume);
+    case CsrOutcome::next:
+        break;
+    }
+    COPS_NEXT();
+}
+
+}  // namespace
+
+COPS_OP(op_csrrw) {
+    COPS_TAIL(csr<riscv::Op::csrrw>);
+}
+COPS_OP(op_csrrs) {
+    COPS_TAIL(csr<riscv::Op::csrrs>);
+}
+COPS_OP(op_csrrc) {
+    COPS_TAIL(csr<riscv::Op::csrrc>);
+}
+COPS_OP(op_csrrwi) {
+    COPS_TAIL(csr<riscv::Op::csrrwi>);
+}
+COPS_OP(op_csrrsi) {
+    COPS_TAIL(csr<riscv::Op::csrrsi>);
+}
+COPS_OP(op_csrrci) {
+    COPS_TAIL(csr<riscv::Op::csrrci>);
+}
+
+COPS_OP(op_ecall) {
+    if (cpu->hart.user()) {
+        cpu->fault_cause = Cause::user_ecall;
+        cpu->fault_value = 0;
+        COPS_TAIL(op_fault);
+    }
+    SbiCall call{};
+    for (unsigned n = 0; n < 6; ++n) {
+        call.args[n] = cpu->x[10 + n];
+    }
+    call.function = cpu->x[16];
+    call.extension = cpu->x[17];
+    cpu->pc = base + cpu->offset_after(ip);
+    ++cpu->sbi_calls;
+    SbiReply reply;
+    {
+        const HostFloatScope scope;
+        reply = cpu->host.sbi_call(cpu->id, call);
+    }
+    cpu->x[10] = static_cast<std::uint64_t>(reply.error);
+    if (!reply.legacy) {
+        cpu->x[11] = reply.value;
+    }
+    cpu->leave_block = false;  // `resume` looks up anew
+    if (reply.exit) {
+        if (reply.exit_kind == ExitKind::stopped) {
+            cpu->hart.state.stopped = 1;
+        }
+        cpu->exit = reply.exit_kind;
+        cpu->saved_budget = retire(budget, ip);
+        return;
+    }
+    cpu->hart.update_timers();
+    cpu->set_budget(budget, ip->index);  // negative once retired: poll now
+    COPS_TAIL(resume);
+}
+
+COPS_OP(op_sret) {
+    if (cpu->hart.user()) {
+        COPS_TAIL(op_illegal);
+    }
+    cpu->pc = cpu->hart.return_from_supervisor();
+    COPS_TAIL(resume);
+}
+
+COPS_OP(op_uret) {
+    if (!cpu->hart.may_return_from_user()) {
+        COPS_TAIL(op_illegal);
+    }
+    cpu->pc = cpu->hart.return_from_user();
+    COPS_TAIL(resume);
+}
+
+COPS_OP(op_wfi) {
+    if (!cpu->hart.may_wait()) {
+        COPS_TAIL(op_illegal);
+    }
+    cpu->pc = base + cpu->offset_after(ip);
+    if ((cpu->hart.pending() & cpu->hart.state.sie) == 0) {
+        cpu->exit = ExitKind::idle;
+        cpu->saved_budget = retire(budget, ip);
+        return;
+    }
+    COPS_TAIL(resume);
+}
+
+COPS_OP(op_sfence_vma) {
+    if (cpu->hart.user()) {
+        COPS_TAIL(op_illegal);
+    }
+    // The caches don't tell address spaces apart, so rs2 makes no difference.
+    if (ip->rs1 == 0) {
+        cpu->caches.flush();
+    } else {
+        cpu->caches.flush_page(cpu->x[ip->rs1]);
+    }
+    cpu->pc = base + cpu->offset_after(ip);
+    COPS_TAIL(resume);
+}
+
+COPS_OP(op_fence_i) {
+    cpu->blocks.fence_i();
+    cpu->caches.flush_code();
+    cpu->pc = base + cpu->offset_after(ip);
+    COPS_TAIL(resume);
+}
+
+}  // namespace vmm::interp

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/interp/cpu.hpp"
+#include "cpu/interp/interp.hpp"
+
+#include <algorithm>
+
+namespace vmm {
+namespace interp {
+namespace {
+
+class InterpVcpu final : public Vcpu {
+public:
+    InterpVcpu(GuestMemory& memory, VcpuHost& host, unsigned hart, bool user_interrupts)
+        : cpu_(memory, host, hart, user_interrupts) {}
+
+    ExitKind run(const RunContext& context) override { return cpu_.run(context); }
+
+    void request_exit() noexcept override {
+        cpu_.requests.fetch_or(kRequestExit, std::memory_order_seq_cst);
+    }
+
+    void set_interrupt(InterruptLine line, bool asserted) noexcept override {
+        const std::uint64_t mask = riscv::bit(static_cast<unsigned>(line));
+        // Release: partner of Hart::pending_cached().
+        if (asserted) {
+            cpu_.hart.lines.fetch_or(mask, std::memory_order_release);
+        } else {
+            cpu_.hart.lines.fetch_and(~mask, std::memory_order_release);
+        }
+    }
+
+    std::uint64_t post_fence(FenceKind kind) noexcept override {
+        // The order matters: kind before ticket, ticket before `running` (fence_done). See cpu.hpp.
+        cpu_.fence_kinds.fetch_or(static_cast<std::uint32_t>(kind), std::memory_order_seq_cst);
+        const std::uint64_t ticket = cpu_.fences_posted.fetch_add(1, std::memory_order_seq_cst) + 1;
+        cpu_.requests.fetch_or(kRequestFence, std::memory_order_seq_cst);
+        return ticket;
+    }
+
+    bool fence_done(std::uint64_t ticket) const noexcept override {
+        return cpu_.fences_served.load(std::memory_order_acquire) >= ticket
+               || !cpu_.running.load(std::memory_order_seq_cst);
+    }
+
+    void serve_fences() noexcept override { cpu_.serve_fences(); }
+
+    void set_timer(std::uint64_t guest_ticks) noexcept override {
+        cpu_.hart.state.stimecmp = guest_ticks;
+    }
+
+    bool has_user_interrupts() const noexcept override { return cpu_.hart.has_user_interrupts(); }
+
+    void raise_user_interrupt() noexcept override {
+        if (cpu_.hart.has_user_interrupts()) {
+            cpu_.hart.state.sip |= riscv::bit(riscv::kUserSoftware);
+        }
+    }
+
+    bool has_pending_interrupt() noexcept override {
+        return (cpu_.hart.pending() & cpu_.hart.state.sie) != 0;
+    }
+
+    Nanos timer_deadline() noexcept override {
+        const std::uint64_t ticks = cpu_.hart.next_timer();
+        return ticks == ~std::uint64_t{0} ? ~Nanos{0} : cpu_.host.host_deadline(ticks);
+    }
+
+    void start(GuestPhys address, std::uint64_t opaque) override {
+        riscv::State state;
+        state.pc = address.value;
+        state.x[10] = cpu_.id;
+        state.x[11] = opaque;
+        // What the outside has raised stays pending.
+        state.sip = cpu_.hart.lines.load(std::memory_order_relaxed);
+        state.instret = cpu_.retired(cpu_.saved_budget);
+        load(state);
+    }
+
+    riscv::State save() const override {
+        riscv::State state = cpu_.hart.state;
+        std::copy_n(cpu_.x.begin(), 32, state.x.begin());
+        state.f = cpu_.f;
+        state.pc = cpu_.pc;
+        state.fcsr |= cpu_.fflags;
+        state.instret = cpu_.retired(cpu_.saved_budget);
+        state.sip |= cpu_.hart.lines.load(std::memory_order_relaxed);
+        return state;
+    }
+
+    void load(const riscv::State& state) override {
+        constexpr std::uint64_t kLines =
+            riscv::bit(riscv::kSupervisorSoftware) | riscv::bit(riscv::kSupervisorExternal);
+        cpu_.hart.state = state;
+        cpu_.hart.state.sip &= ~kLines;
+        cpu_.hart.lines.store(state.sip & kLines, std::memory_order_relaxed);
+        std::copy_n(state.x.begin(), 32, cpu_.x.begin());
+        cpu_.x[0] = 0;
+        cpu_.f = state.f;
+        cpu_.pc = state.pc & ~std::uint64_t{1};
+        cpu_.fflags = 0;
+        cpu_.reservation = {};
+        cpu_.retired_base = state.instret + static_cast<std::uint64_t>(cpu_.saved_budget);
+        cpu_.blocks.fence_i();
+        cpu_.caches.flush();
+        cpu_.refresh_mode();
+    }
+
+    VcpuCounters counters() const noexcept override {
+        return {
+            .instructions = cpu_.retired(cpu_.saved_budget),
+            .supervisor_traps = cpu_.hart.supervisor_traps,
+            .user_interrupts = cpu_.hart.user_traps,
+            .sbi_calls = cpu_.sbi_calls,
+            .mmio_exits = cpu_.mmio_exits,
+        };
+    }
+
+    std::string_view engine_name() const noexcept override { return "interp"; }
+
+private:
+    Cpu cpu_;
+};
+
+}  // namespace
+}  // namespace interp
+
+std::unique_ptr<Vcpu>
+make_interp_vcpu(GuestMemory& memory, VcpuHost& host, unsigned hart, bool user_interrupts) {
+    return std::make_unique<interp::InterpVcpu>(memory, host, hart, user_interrupts);
+}
+
+}  // namespace vmm

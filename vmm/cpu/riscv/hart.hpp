@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cpu/riscv/encoding.hpp"
+#include "cpu/riscv/state.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+namespace vmm::riscv {
+
+/// Where a hart reads the time.
+class TimeSource {
+public:
+    /// The `time` CSR, in guest ticks.
+    virtual std::uint64_t guest_time() = 0;
+
+protected:
+    ~TimeSource() = default;
+};
+
+/// What an engine has to look at again after a CSR was written. Bits.
+enum class CsrEffect : std::uint8_t {
+    none = 0,
+    translation = 1,  ///< satp changed: cached translations are void.
+    mode = 2,         ///< SUM, MXR or FS changed.
+    interrupts = 4,   ///< An interrupt may have become pending or enabled.
+    rounding = 8,     ///< frm or fflags changed.
+};
+constexpr CsrEffect operator|(CsrEffect a, CsrEffect b) {
+    return static_cast<CsrEffect>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+constexpr bool has(CsrEffect effects, CsrEffect one) {
+    return (static_cast<unsigned>(effects) & static_cast<unsigned>(one)) != 0;
+}
+
+/// The privileged side of a hart that all engines share: CSRs, traps and interrupts. Engines keep
+/// x, f and pc where they like; those fields of `state` are not used here.
+///
+/// Everything belongs to the thread that runs the hart, `lines` excepted.
+class Hart {
+public:
+    Hart(TimeSource& time, bool user_interrupts)
+        : time_(time)
+        , has_n_(user_interrupts) {}
+
+    State state;
+    std::uint64_t supervisor_traps = 0;
+    std::uint64_t user_traps = 0;
+
+    /// Pending bits that the outside drives: SSIP and SEIP. Any thread sets them by a release
+    /// read-modify-write; the running hart reads them with acquire wherever it looks for
+    /// interrupts. (What made the interrupt pending is then visible to the guest's handler.)
+    std::atomic<std::uint64_t> lines{0};
+
+    bool user() const { return state.privilege == Privilege::user; }
+    bool has_user_interrupts() const { return has_n_; }
+    FloatState float_state() const {
+        return static_cast<FloatState>(state.sstatus >> sstatus::kFsShift & 3);
+    }
+    void set_float_state(FloatState to) {
+        state.sstatus = (state.sstatus & ~sstatus::kFs) | std::uint64_t(to) << sstatus::kFsShift;
+    }
+    std::uint64_t guest_time() { return time_.guest_time(); }
+
+    /// The value of a CSR at the current privilege; nothing: illegal instruction. The engine has
+    /// brought state.instret and state.fcsr up to date.
+    std::optional<std::uint64_t> read_csr(unsigned number);
+    /// Writes a CSR that read_csr() would allow; nothing: illegal instruction (read-only).
+    /// `changed` are the bits that the instruction names: a csrrs or csrrc of sip must not undo
+    /// what another thread does to the other bits meanwhile.
+    std::optional<CsrEffect>
+    write_csr(unsigned number, std::uint64_t value, std::uint64_t changed = ~std::uint64_t{0});
+
+    /// The sip register now.
+    std::uint64_t pending();
+    /// Compares the time with the timers' compare registers and keeps the result for
+    /// pending_cached().
+    void update_timers();
+    /// sip with the timer bits of the last update_timers().
+    std::uint64_t pending_cached() const;
+    /// The interrupt to take now at the current privilege, given a value of sip.
+    std::optional<unsigned> interrupt_to_take(std::uint64_t pending) const;
+    /// The earlier of the timers that are enabled but not pending yet; ~0: none.
+    std::uint64_t next_timer() const;
+
+    /// Enters the handler of an exception raised at `pc`; returns the handler's address.
+    std::uint64_t take_exception(Cause cause, std::uint64_t value, std::uint64_t pc);
+    /// Enters the handler of an interrupt before the instruction at `pc`.
+    std::uint64_t take_interrupt(unsigned number, std::uint64_t pc);
+    /// `sret` and `uret`: the new pc. The caller has checked that they are legal.
+    std::uint64_t return_from_supervisor();
+    std::uint64_t return_from_user();
+
+    /// Whether `wfi`, `sret`, `uret`, `sfence.vma` are legal now.
+    bool may_wait() const { return !user() || (has_n_ && state.sideleg != 0); }
+    bool may_return_from_user() const { return has_n_; }
+
+private:
+    bool counter_allowed(unsigned number) const;
+    std::optional<std::uint64_t> read_user_interrupt_csr(Csr csr);
+    std::optional<CsrEffect> write_user_interrupt_csr(Csr csr, std::uint64_t value);
+    std::uint64_t writable_interrupts() const;
+    std::uint64_t enter_supervisor(std::uint64_t cause, std::uint64_t value, std::uint64_t pc);
+    std::uint64_t enter_user(std::uint64_t cause, std::uint64_t value, std::uint64_t pc);
+    std::uint64_t read_sstatus() const;
+    void write_sip(std::uint64_t value, std::uint64_t changed);
+
+    TimeSource& time_;
+    bool has_n_;
+};
+
+}  // namespace vmm::riscv
