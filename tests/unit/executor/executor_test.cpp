@@ -319,7 +319,7 @@ TEST(ExecutorYieldOut, more_urgent_work_in_the_kernel_is_reported_and_equal_work
     EXPECT_EQ(side.run(), COPS_RUN_IDLE);
 }
 
-Routine asks(Side& side, std::vector<int>& answers) {
+Routine asks(Side& side, std::vector<int>& answers, Log& log) {
     answers.push_back(cops_executor_should_yield(here()));
     side.line().wake_pending = 1ull << 21;  // Less urgent: no reason.
     answers.push_back(cops_executor_should_yield(here()));
@@ -332,7 +332,6 @@ Routine asks(Side& side, std::vector<int>& answers) {
     side.kernel_line().others = 1;
     answers.push_back(cops_executor_should_yield(here()));
     side.kernel_line().others = 0;
-    Log log;
     start(*here(), note(log, ""), 21);
     answers.push_back(cops_executor_should_yield(here()));
     const cops_task_id id = start(*here(), note(log, ""), 20);
@@ -346,9 +345,11 @@ Routine asks(Side& side, std::vector<int>& answers) {
 TEST(ExecutorYieldOut, should_yield_looks_at_queue_completions_kernel_and_host) {
     Side side;
     std::vector<int> answers;
-    start(side.context(), asks(side, answers), 20);
+    Log log;
+    start(side.context(), asks(side, answers, log), 20);
     side.run(0, 1);
     EXPECT_THAT(answers, ElementsAre(0, 0, 1, 1, 1, 0, 0, 1));
+    EXPECT_EQ(side.run(), COPS_RUN_IDLE);
 }
 
 TEST(ExecutorDoorbell, claim_rings_only_when_it_becomes_more_urgent_than_the_ring_level) {

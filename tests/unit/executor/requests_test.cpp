@@ -117,9 +117,18 @@ TEST(ExecutorSubmit, batching_on_request_and_never_above_its_size) {
         start(side.context(), asks(results, i), 10);
     }
     EXPECT_EQ(side.run(), COPS_RUN_SUBMIT);
-    EXPECT_EQ(side.take_batch().size(), std::size_t{COPS_EXECUTOR_BATCH});
+    const auto full = side.take_batch();
+    EXPECT_EQ(full.size(), std::size_t{COPS_EXECUTOR_BATCH});
     EXPECT_EQ(side.run(), COPS_RUN_SUBMIT);
-    EXPECT_EQ(side.take_batch().size(), 8u);
+    const auto rest = side.take_batch();
+    EXPECT_EQ(rest.size(), 8u);
+    for (const auto* batch : {&full, &rest}) {
+        for (const cops_submission& request : *batch) {
+            side.complete(request, 0);
+        }
+    }
+    side.run();
+    EXPECT_EQ(results.size(), 40u);
 }
 
 class Completions : public ::testing::Test {

@@ -3,8 +3,8 @@
 
 #include "memory/state.hpp"
 
-#include <linux/virtio_config.h>
-#include <linux/virtio_mmio.h>
+#include <virtio/virtio_config.h>
+#include <virtio/virtio_mmio.h>
 
 #include <bit>
 #include <cstring>
