@@ -42,6 +42,13 @@ struct Claim {
     std::uint64_t process = 0;     ///< Current process, 0 = none (or not a valid id).
 };
 
+/// What a store to the doorbell page means to the vCPU that makes it.
+enum class Doorbell : std::uint8_t {
+    none,   ///< Nothing: not a doorbell.
+    claim,  ///< Sample it now.
+    yield,  ///< End its turn.
+};
+
 /// Counters of one level; [64] counts requests whose level was not valid.
 struct LevelCounters {
     std::uint64_t requests = 0;  ///< Taken off the queue.
@@ -139,6 +146,14 @@ public:
     /// True: raise the user interrupt. False: the process is not current there any more; the
     /// device has told the kernel instead.
     bool take_user_interrupt(unsigned vcpu, std::uint64_t process) noexcept;
+
+    /// What a store of `size` bytes at `offset` of the doorbell page asks for (SPEC.md section 10).
+    static Doorbell doorbell(std::uint64_t offset, unsigned size) noexcept {
+        return size != 4                              ? Doorbell::none
+               : offset == VIRTIO_COPS_DOORBELL_CLAIM ? Doorbell::claim
+               : offset == VIRTIO_COPS_DOORBELL_YIELD ? Doorbell::yield
+                                                      : Doorbell::none;
+    }
 
     // Saving. A paused device takes nothing off its queues; what is in flight still completes.
     void set_paused(bool paused);

@@ -102,7 +102,7 @@ struct virtio_cops_host_line {
 /* ---- Processes and completions ---- */
 
 /* A process id: index below max_processes, generation never 0, so that no valid id is 0. */
-#define VIRTIO_COPS_PROCESS(index, generation) (((uint64_t)(generation) << 32) | (uint32_t)(index))
+#define VIRTIO_COPS_PROCESS(index, generation) ((generation) * UINT64_C(0x100000000) + (index))
 
 /*
  * Completion slots of a process: an array in the process's own memory, registered page by page.
