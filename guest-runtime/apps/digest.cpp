@@ -13,6 +13,7 @@
 
 #include <cops/cops.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -38,7 +39,6 @@ struct Progress {
     std::uint64_t started;
     std::uint64_t total = 0;  // Bytes of the files opened.
     std::uint64_t bytes = 0;
-    unsigned ended = 0;
     unsigned failed = 0;
     unsigned tenths = 0;  // Progress printed last.
     std::uint64_t finished_ns = 0;
@@ -60,8 +60,55 @@ void report(Progress& progress, const std::string& path, cops::Error error) {
     ++progress.failed;
 }
 
+/// One of the two buffers of a file that is read ahead.
+struct Piece {
+    std::vector<std::byte> buffer;
+    cops::JoinHandle<cops::Result<std::size_t>> reading;
+};
+
+cops::Task<cops::Result<std::size_t>>
+read_piece(int fd, std::span<std::byte> buffer, std::int64_t offset) {
+    co_return co_await cops::read(fd, buffer, offset);
+}
+
+/// Starts reading a piece; it is on its way when this returns.
+cops::Task<> start_reading(int fd, Piece& piece, std::int64_t offset, unsigned level) {
+    piece.reading = cops::spawn_joinable(read_piece(fd, piece.buffer, offset), level);
+    co_await cops::yield();
+}
+
+/// Looks at every kilobyte whether something more urgent waits.
+cops::Task<> hash_piece(Sha256& hash, std::span<const std::byte> bytes) {
+    constexpr std::size_t kStep = 1024;
+    for (; !bytes.empty(); bytes = bytes.subspan(std::min(kStep, bytes.size()))) {
+        hash.update(bytes.first(std::min(kStep, bytes.size())));
+        co_await cops::maybe_yield();
+    }
+}
+
+/// Hashes one buffer while the host fills the other: so a coroutine whose file is in the host's
+/// memory never waits, and less urgent ones get nothing of the CPU meanwhile.
+cops::Task<cops::Result<std::int64_t>>
+hash_open_file(Progress& progress, int fd, std::size_t chunk, Sha256& hash) {
+    Piece pieces[2] = {{std::vector<std::byte>(chunk), {}}, {std::vector<std::byte>(chunk), {}}};
+    std::int64_t offset = 0;
+    co_await start_reading(fd, pieces[0], 0, progress.level);
+    for (unsigned turn = 0;; turn ^= 1) {
+        const cops::Result<std::size_t> count = co_await pieces[turn].reading;
+        if (!count) {
+            co_return std::unexpected(count.error());
+        }
+        if (*count == 0) {
+            co_return offset;
+        }
+        offset += static_cast<std::int64_t>(*count);
+        co_await start_reading(fd, pieces[turn ^ 1], offset, progress.level);
+        co_await hash_piece(hash, std::span(pieces[turn].buffer).first(*count));
+        progress.add(*count);
+    }
+}
+
 cops::Task<> hash_file(Progress& progress, std::string path, std::size_t chunk) {
-    std::vector<std::byte> buffer(chunk);
     const cops::Result<int> fd = co_await cops::open(path.c_str(), O_RDONLY);
     if (!fd) {
         report(progress, path, fd.error());
@@ -71,31 +118,21 @@ cops::Task<> hash_file(Progress& progress, std::string path, std::size_t chunk) 
         progress.total += stat->size;
     }
     Sha256 hash;
-    std::int64_t offset = 0;
-    for (;;) {
-        const cops::Result<std::size_t> count = co_await cops::read(*fd, buffer, offset);
-        if (!count) {
-            report(progress, path, count.error());
-            break;
-        }
-        if (*count == 0) {
-            const std::uint64_t now = cops::time_now();
-            progress.finished_ns = now - progress.started;
-            progress.finished_at = now;
-            std::printf(
-                "digest level=%u file=%s sha256=%s bytes=%ld finished_ns=%lu\n",
-                progress.level,
-                path.c_str(),
-                hash.finish().c_str(),
-                offset,
-                progress.finished_ns
-            );
-            std::fflush(stdout);
-            break;
-        }
-        hash.update(std::span(buffer).first(*count));
-        offset += static_cast<std::int64_t>(*count);
-        progress.add(*count);
+    const cops::Result<std::int64_t> bytes = co_await hash_open_file(progress, *fd, chunk, hash);
+    if (bytes) {
+        progress.finished_at = cops::time_now();
+        progress.finished_ns = progress.finished_at - progress.started;
+        std::printf(
+            "digest level=%u file=%s sha256=%s bytes=%ld finished_ns=%lu\n",
+            progress.level,
+            path.c_str(),
+            hash.finish().c_str(),
+            *bytes,
+            progress.finished_ns
+        );
+        std::fflush(stdout);
+    } else {
+        report(progress, path, bytes.error());
     }
     (void)co_await cops::close(*fd);
 }
