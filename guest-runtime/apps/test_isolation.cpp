@@ -55,6 +55,7 @@ cops::Task<int> child(const char* file, std::uint64_t requests) {
                                  + cops::counters().kernel_completions;
     Tally tally;
     std::vector<cops::TaskId> tasks;
+    tasks.reserve(kCoroutines);
     const std::uint64_t rounds = requests / kCoroutines;
     for (unsigned i = 0; i < kCoroutines; ++i) {
         tasks.push_back(cops::spawn(worker(*fd, i, rounds, tally), i % 3 * 20 + 2));
@@ -87,6 +88,7 @@ int parent(const char* self, const char* file, unsigned processes, std::uint64_t
     const char* const argv[] = {self, "--child", count.c_str(), file, nullptr};
     const char* const envp[] = {nullptr};
     std::vector<int> pids;
+    pids.reserve(processes);
     for (unsigned i = 0; i < processes; ++i) {
         const cops::Result<int> pid = cops::spawn_process("/app", argv, envp);
         check(pid.has_value(), "spawn_process");

@@ -13,6 +13,7 @@ cops::Task<> round_of(int fd) {
     std::byte* pages = in_flight::map(kBytes);
     unsigned ended = 0;
     std::vector<cops::TaskId> tasks;
+    tasks.reserve(in_flight::kRequests);
     for (unsigned i = 0; i < in_flight::kRequests; ++i) {
         tasks.push_back(
             cops::spawn(in_flight::read_page_counted(fd, pages + i * in_flight::kPage, ended), 5)
