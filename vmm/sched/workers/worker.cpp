@@ -182,12 +182,6 @@ bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKin
     bool must_run = exit == ExitKind::interrupted;
     Nanos timer = ~Nanos{0};
     if (exit == ExitKind::idle) {
-        {
-            const std::lock_guard guard(lock_);
-            entry.woken = false;
-        }
-        // Partner of wake(): what was posted before a wake-up that the line above forgot is seen
-        // here, and a wake-up from here on is seen below.
         must_run = port.has_work();
         timer = port.timer_deadline();
     }

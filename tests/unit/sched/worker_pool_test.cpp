@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fake_vcpu.hpp"
+#include "sched/workers/worker_pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <ctime>
+#include <vector>
+
+namespace vmm::sched::test {
+namespace {
+
+using State = VcpuEntry::State;
+
+struct Pool {
+    explicit Pool(unsigned workers, std::string_view policy = "priority", PoolOptions options = {})
+        : pool(with_workers(options, workers), make_policy(policy)) {
+        const auto started = pool.start();
+        EXPECT_TRUE(started) << (started ? "" : started.error().message);
+    }
+    static PoolOptions with_workers(PoolOptions options, unsigned workers) {
+        options.workers = workers;
+        return options;
+    }
+    WorkerPool::Handle add(std::uint32_t guest, FakeVcpu& vcpu, bool ready, Tenant tenant = {}) {
+        const auto handle = pool.add({.guest = guest}, vcpu, tenant);
+        pool.revive(handle, ready);
+        return handle;
+    }
+    void remove(WorkerPool::Handle handle, FakeVcpu& vcpu) {
+        pool.remove(handle);
+        vcpu.wait_until_gone();
+    }
+
+    WorkerPool pool;
+};
+
+TEST(WorkerPool, a_ready_vcpu_runs_and_ends) {
+    Pool pool(1);
+    Latch ran;
+    FakeVcpu vcpu([&](FakeVcpu&, const RunContext&) {
+        ran.count();
+        return ExitKind::ended;
+    });
+    const auto handle = pool.add(0, vcpu, true);
+    vcpu.wait_until_gone();
+    EXPECT_EQ(ran.value(), 1U);
+    EXPECT_EQ(pool.pool.state(handle), State::ended);
+    EXPECT_EQ(pool.pool.times(handle).switches, 1U);
+}
+
+TEST(WorkerPool, a_stopped_vcpu_runs_after_start) {
+    Pool pool(1);
+    FakeVcpu vcpu([](FakeVcpu&, const RunContext&) { return ExitKind::ended; });
+    const auto handle = pool.add(0, vcpu, false);
+    pool.pool.wake(handle, WakeCause::interrupt);
+    EXPECT_EQ(pool.pool.state(handle), State::stopped);
+    pool.pool.start_vcpu(handle);
+    vcpu.wait_until_gone();
+    EXPECT_EQ(vcpu.runs.load(), 1U);
+}
+
+TEST(WorkerPool, a_wake_while_running_is_remembered) {
+    Pool pool(1);
+    Latch inside;
+    Latch woken;
+    Latch again;
+    FakeVcpu vcpu([&](FakeVcpu& self, const RunContext&) {
+        if (self.runs.load() == 1) {
+            inside.count();
+            woken.wait_for(1);  // the wake comes while this one still runs
+            return ExitKind::idle;
+        }
+        again.count();
+        return ExitKind::ended;
+    });
+    const auto handle = pool.add(0, vcpu, true);
+    inside.wait_for(1);
+    EXPECT_EQ(pool.pool.state(handle), State::running);
+    pool.pool.wake(handle, WakeCause::interrupt);
+    woken.count();
+    vcpu.wait_until_gone();
+    EXPECT_EQ(again.value(), 1U);
+}
+
+TEST(WorkerPool, work_that_is_pending_keeps_a_vcpu_from_going_idle) {
+    Pool pool(1);
+    FakeVcpu vcpu([](FakeVcpu& self, const RunContext&) {
+        return self.work.fetch_sub(1) > 1 ? ExitKind::idle : ExitKind::ended;
+    });
+    vcpu.work = 5;
+    pool.add(0, vcpu, true);
+    vcpu.wait_until_gone();
+    EXPECT_EQ(vcpu.runs.load(), 5U);
+}
+
+TEST(WorkerPool, the_timer_of_an_idle_vcpu_wakes_it) {
+    Pool pool(2);
+    FakeVcpu vcpu([](FakeVcpu& self, const RunContext&) {
+        if (self.runs.load() > 5) {
+            return ExitKind::ended;
+        }
+        self.timer = monotonic_now() + 2'000'000;
+        return ExitKind::idle;
+    });
+    pool.add(0, vcpu, true);
+    vcpu.wait_until_gone();
+    EXPECT_EQ(vcpu.runs.load(), 6U);
+}
+
+TEST(WorkerPool, timers_fire_while_the_only_worker_is_busy) {
+    Pool pool(1);
+    Latch fired;
+    FakeVcpu busy([](FakeVcpu& self, const RunContext& context) { return self.compute(context); });
+    FakeVcpu timed([&](FakeVcpu& self, const RunContext&) {
+        if (self.runs.load() > 3) {
+            return ExitKind::ended;
+        }
+        fired.count();
+        self.timer = monotonic_now() + 1'000'000;
+        return ExitKind::idle;
+    });
+    busy.claim = 20;
+    timed.timer_level = 3;
+    const auto handle = pool.add(0, busy, true);
+    pool.add(1, timed, true, {.base_level = 3});
+    timed.wait_until_gone();
+    EXPECT_EQ(fired.value(), 3U);
+    pool.remove(handle, busy);
+}
+
+TEST(WorkerPool, urgent_work_takes_the_worker_from_less_urgent) {
+    Pool pool(1);
+    Latch busy_runs;
+    FakeVcpu busy([&](FakeVcpu& self, const RunContext& context) {
+        busy_runs.count();
+        return self.compute(context);
+    });
+    FakeVcpu urgent([](FakeVcpu& self, const RunContext&) {
+        return self.runs.load() < 2 ? ExitKind::idle : ExitKind::ended;
+    });
+    busy.claim = 20;
+    const auto handle = pool.add(0, busy, true);
+    const auto waker = pool.add(1, urgent, true, {.base_level = 1});
+    busy_runs.wait_for(2);
+    pool.pool.wake(waker, WakeCause::completion, 2);
+    urgent.wait_until_gone();
+    EXPECT_GE(pool.pool.times(handle).preemptions, 1U);
+    pool.remove(handle, busy);
+}
+
+TEST(WorkerPool, a_victim_is_asked_and_may_yield_within_the_grace_time) {
+    PoolOptions options;
+    options.grace_ns = 10'000'000'000;  // force never comes within the test
+    Pool pool(1, "priority", options);
+    Latch running;
+    FakeVcpu busy([&](FakeVcpu& self, const RunContext& context) {
+        running.count();
+        if (self.yield_level.load() < self.claim.load()) {
+            return ExitKind::yielded;
+        }
+        return self.compute(context);
+    });
+    FakeVcpu urgent([](FakeVcpu& self, const RunContext&) {
+        return self.runs.load() < 2 ? ExitKind::idle : ExitKind::ended;
+    });
+    busy.claim = 20;
+    const auto handle = pool.add(0, busy, true);
+    const auto waker = pool.add(1, urgent, true, {.base_level = 1});
+    running.wait_for(2);
+    pool.pool.wake(waker, WakeCause::completion, 2);
+    urgent.wait_until_gone();
+    EXPECT_EQ(pool.pool.times(handle).preemptions, 0U);
+    EXPECT_GE(pool.pool.times(handle).yields, 1U);
+    pool.remove(handle, busy);
+}
+
+TEST(WorkerPool, levels_that_wait_elsewhere_are_shown_to_the_victim_only) {
+    Pool pool(2);
+    Latch shown;
+    const auto script = [&](FakeVcpu& self, const RunContext& context) {
+        if (self.waiting.load() == std::uint64_t{1} << 30) {
+            shown.count();
+        }
+        return self.compute(context);
+    };
+    FakeVcpu urgent(script);
+    FakeVcpu middle(script);
+    FakeVcpu waiting([](FakeVcpu& self, const RunContext& context) { return self.compute(context); }
+    );
+    urgent.claim = 2;
+    middle.claim = 20;
+    waiting.claim = 30;
+    const auto a = pool.add(0, urgent, true, {.base_level = 2});
+    const auto b = pool.add(1, middle, true, {.base_level = 20});
+    const auto c = pool.add(2, waiting, true, {.base_level = 30});
+    shown.wait_for(20);
+    EXPECT_EQ(urgent.yield_level.load(), kNoLevel);
+    EXPECT_EQ(middle.yield_level.load(), 30);
+    EXPECT_EQ(middle.ring_level.load(), 20);
+    pool.remove(a, urgent);
+    pool.remove(b, middle);
+    pool.remove(c, waiting);
+}
+
+TEST(WorkerPool, nothing_waiting_means_no_doorbell) {
+    Pool pool(1);
+    Latch runs;
+    FakeVcpu alone([&](FakeVcpu& self, const RunContext& context) {
+        runs.count();
+        return self.compute(context);
+    });
+    alone.claim = 9;
+    const auto handle = pool.add(0, alone, true);
+    runs.wait_for(3);
+    EXPECT_EQ(alone.ring_level.load(), 0);
+    EXPECT_EQ(alone.yield_level.load(), kNoLevel);
+    pool.remove(handle, alone);
+}
+
+TEST(WorkerPool, a_removed_vcpu_never_runs_again_until_revived) {
+    Pool pool(1);
+    Latch runs;
+    FakeVcpu vcpu([&](FakeVcpu& self, const RunContext& context) {
+        runs.count();
+        return self.compute(context);
+    });
+    const auto handle = pool.add(0, vcpu, true);
+    runs.wait_for(1);
+    pool.remove(handle, vcpu);
+    const std::uint64_t before = runs.value();
+    pool.pool.wake(handle, WakeCause::interrupt);
+    pool.pool.start_vcpu(handle);
+    EXPECT_EQ(pool.pool.state(handle), State::ended);
+    EXPECT_EQ(runs.value(), before);
+    pool.pool.revive(handle, true);
+    runs.wait_for(before + 1);
+    pool.remove(handle, vcpu);
+}
+
+TEST(WorkerPool, time_is_accounted_to_the_level_that_ran) {
+    Pool pool(1);
+    Latch runs;
+    FakeVcpu vcpu([&](FakeVcpu& self, const RunContext& context) {
+        runs.count();
+        return self.compute(context);
+    });
+    vcpu.claim = 7;
+    const auto handle = pool.add(0, vcpu, true);
+    runs.wait_for(4);
+    pool.remove(handle, vcpu);
+    const VcpuTimes times = pool.pool.times(handle);
+    EXPECT_GT(times.run_at[7], 0U);
+    Nanos total = 0;
+    for (const Nanos at : times.run_at) {
+        total += at;
+    }
+    EXPECT_EQ(total, times.run_ns);
+}
+
+TEST(WorkerPool, tasks_run_on_the_worker_that_they_were_posted_to) {
+    Pool pool(3);
+    Latch done;
+    for (unsigned worker = 0; worker < 3; ++worker) {
+        pool.pool.post(worker, [&, worker](io::Engine& engine) {
+            EXPECT_EQ(pool.pool.current_worker(), worker);
+            EXPECT_EQ(pool.pool.current_engine(), &engine);
+            done.count();
+        });
+    }
+    done.wait_for(3);
+    EXPECT_EQ(pool.pool.current_engine(), nullptr);
+}
+
+TEST(WorkerPool, idle_workers_sleep) {
+    Pool pool(2);
+    FakeVcpu vcpu([](FakeVcpu&, const RunContext&) { return ExitKind::idle; });
+    const auto handle = pool.add(0, vcpu, true);
+    // Each round trip through both workers' mailboxes ends in sleep again; the time that they use
+    // is that of the posts, not of the waiting between them.
+    Latch done;
+    for (std::uint64_t i = 1; i <= 50; ++i) {
+        pool.pool.post(i % 2, [&](io::Engine&) { done.count(); });
+        done.wait_for(i);
+    }
+    EXPECT_GE(pool.pool.worker_times(0).sleeps + pool.pool.worker_times(1).sleeps, 2U);
+    EXPECT_EQ(vcpu.runs.load(), 1U);
+    pool.remove(handle, vcpu);
+}
+
+TEST(WorkerPool, operations_complete_on_the_worker_that_started_them) {
+    Pool pool(2);
+    struct Sink final : io::CompletionSink {
+        WorkerPool* pool = nullptr;
+        Latch done;
+        std::atomic<unsigned> worker{99};
+        void io_completed(const io::Completion&) noexcept override {
+            worker = pool->current_worker();
+            done.count();
+        }
+    } sink;
+    sink.pool = &pool.pool;
+    pool.pool.post(1, [&](io::Engine& engine) {
+        engine.start({.opcode = io::Opcode::sleep, .sink = &sink, .token = 1, .offset = 1000});
+    });
+    sink.done.wait_for(1);
+    EXPECT_EQ(sink.worker.load(), 1U);
+}
+
+}  // namespace
+}  // namespace vmm::sched::test
