@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cpu/engine.hpp"
 #include "fleet/guest.hpp"
 #include "sched/policy/policy.hpp"
 #include "sched/workers/clock.hpp"
@@ -56,6 +57,25 @@ Result<void> check(const FleetConfig& config) {
 }
 
 }  // namespace
+
+std::vector<std::string_view> available_policies() {
+    const auto names = sched::policy_names();
+    return {names.begin(), names.end()};
+}
+
+std::vector<std::string_view> available_engines() {
+    constexpr std::string_view kSeparator = ", ";
+    std::vector<std::string_view> names;
+    std::string_view rest = engine_names();
+    for (;;) {
+        const std::size_t end = rest.find(kSeparator);
+        names.push_back(rest.substr(0, end));
+        if (end == std::string_view::npos) {
+            return names;
+        }
+        rest.remove_prefix(end + kSeparator.size());
+    }
+}
 
 struct Fleet::Impl {
     FleetConfig config;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vmm {
@@ -77,6 +78,11 @@ struct FleetReport {
     Nanos wall_ns = 0;
     std::vector<GuestReport> guests;
 };
+
+/// Names that FleetConfig::policy may have.
+std::vector<std::string_view> available_policies();
+/// Names that GuestConfig::engine may have.
+std::vector<std::string_view> available_engines();
 
 /// Receives a guest's console output, in order, one call at a time per guest, from a worker thread.
 using ConsoleSink = std::function<void(std::size_t guest, std::span<const char>)>;
