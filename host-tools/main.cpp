@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `cops` command.
+#include "boot/images.hpp"
+#include "options/command_line.hpp"
+#include "options/fleet_file.hpp"
+#include "run/exit_code.hpp"
+#include "run/fleet_handle.hpp"
+#include "run/logging.hpp"
+#include "run/prepare.hpp"
+#include "run/session.hpp"
+#include "run/signals.hpp"
+#include "support/failure.hpp"
+
+#include <fmt/format.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <exception>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace tools {
+namespace {
+
+/// A descriptor 0, 1 or 2 that is closed would be taken by the next file that we open, and guests'
+/// output would go there.
+void fill_standard_descriptors() {
+    for (int fd = 0; fd <= 2; ++fd) {
+        if (::fcntl(fd, F_GETFD) == -1) {
+            (void)!::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
+        }
+    }
+}
+
+int run_fleet(const FleetOptions& options, bool console, Signals& signals) {
+    set_up_logging(options.log_level);
+    const SessionOptions session{.console = console, .json = options.json};
+    return run_session(prepare(options, Images::beside_program()), session, make_fleet, signals);
+}
+
+int execute(const RunCommand& command, const Catalogue&, Signals& signals) {
+    return run_fleet(command.fleet, true, signals);
+}
+
+int execute(const UpCommand& command, const Catalogue& catalogue, Signals& signals) {
+    FleetOptions fleet = read_fleet_file(command.file, catalogue);
+    fleet.policy = command.policy.value_or(fleet.policy);
+    fleet.workers = command.workers.value_or(fleet.workers);
+    fleet.log_level = command.log_level.value_or(fleet.log_level);
+    fleet.json = command.json;
+    for (GuestOptions& guest : fleet.guests) {
+        guest.config.boards = guest.config.boards && !command.no_boards;
+    }
+    return run_fleet(fleet, false, signals);
+}
+
+int execute(const PrintCommand& command, const Catalogue&, Signals&) {
+    if (std::fputs(command.text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+        throw Failure(vmm::ErrorKind::internal, "cannot write to stdout");
+    }
+    return kExitOk;
+}
+
+int run(std::span<const std::string> words) {
+    fill_standard_descriptors();
+    Signals signals;
+    const Catalogue catalogue{vmm::available_policies(), vmm::available_engines()};
+    const Command command = parse_command_line(words, catalogue);
+    return std::visit(
+        [&](const auto& chosen) { return execute(chosen, catalogue, signals); }, command
+    );
+}
+
+}  // namespace
+}  // namespace tools
+
+int main(int argc, char** argv) {
+    try {
+        const std::vector<std::string> words(argv + 1, argv + argc);
+        return tools::run(words);
+    } catch (const tools::Failure& failure) {
+        fmt::print(stderr, "cops: error: {}\n", failure.what());
+        return tools::exit_code(failure.kind());
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "cops: error: internal: {}\n", error.what());
+        return tools::exit_code(vmm::ErrorKind::internal);
+    }
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options/command_line.hpp"
+
+#include "options/fleet_file.hpp"
+#include "options/help.hpp"
+#include "options/values.hpp"
+#include "support/failure.hpp"
+#include "support/suggest.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+namespace tools {
+namespace {
+
+using Words = std::vector<std::string>;
+using Values = std::map<std::string_view, Words>;
+
+/// The options of one command as CLI11 sees them; values are kept as written, and checked by the
+/// options themselves.
+class Parser {
+public:
+    /// `words_end_options`: whatever follows the first word that is no option belongs to the guest.
+    Parser(std::string_view command, bool words_end_options)
+        : app_("", "cops " + std::string(command))
+        , command_(command) {
+        app_.set_help_flag();
+        if (words_end_options) {
+            app_.prefix_command();
+        } else {
+            app_.allow_extras();
+        }
+        add_flag("help");
+    }
+
+    void add_flag(std::string_view name) {
+        names_.push_back(name);
+        app_.add_flag_function(dashes(name), [this, name](std::int64_t) {
+            values_[name] = {"true"};
+        });
+    }
+
+    void add_value(std::string_view name, bool repeatable) {
+        names_.push_back(name);
+        auto* option = app_.add_option_function<Words>(dashes(name), [this, name](const Words& v) {
+            values_[name] = v;
+        });
+        option->type_size(1)->expected(1)->allow_extra_args(false);
+        option->multi_option_policy(
+            repeatable ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::Throw
+        );
+    }
+
+    template <class Target>
+    void add(std::span<const Option<Target>> options) {
+        for (const Option<Target>& option : options) {
+            if (option.place == Place::fleet_file) {
+                continue;
+            }
+            if (option.kind == ValueKind::flag) {
+                add_flag(option.name);
+            } else {
+                add_value(option.name, option.kind == ValueKind::list);
+            }
+        }
+    }
+
+    /// Returns the words that are no options; a leading `--` is dropped.
+    Words parse(std::span<const std::string> words) {
+        Words reversed(words.rbegin(), words.rend());
+        try {
+            app_.parse(reversed);
+        } catch (const CLI::ArgumentMismatch&) {
+            throw usage_failure(mismatch(words));
+        } catch (const CLI::ParseError& error) {
+            throw usage_failure(fmt::format("{} ({})", error.what(), hint()));
+        }
+        Words rest = app_.remaining();
+        if (!rest.empty() && rest.front() == "--") {
+            rest.erase(rest.begin());
+            return rest;
+        }
+        for (const std::string& word : rest) {
+            if (word.size() > 1 && word.front() == '-') {
+                throw usage_failure(unknown(word));
+            }
+            if (app_.get_prefix_command()) {
+                break;
+            }
+        }
+        return rest;
+    }
+
+    const Values& values() const { return values_; }
+    bool has(std::string_view name) const { return values_.contains(name); }
+    std::string hint() const { return fmt::format("see 'cops help {}'", command_); }
+
+    template <class Target>
+    void apply(std::span<const Option<Target>> options, Target& target, const ValueContext& context)
+        const {
+        for (const Option<Target>& option : options) {
+            const auto found = values_.find(option.name);
+            if (found == values_.end()) {
+                continue;
+            }
+            for (const std::string& value : found->second) {
+                try {
+                    option.set(target, value, context);
+                } catch (const BadValue& bad) {
+                    throw usage_failure(fmt::format("--{}: {}", option.name, bad.what()));
+                }
+            }
+        }
+    }
+
+private:
+    static std::string dashes(std::string_view name) {
+        return "--" + std::string(name) + (name == "help" ? ",-h" : "");
+    }
+
+    std::string unknown(std::string_view word) const {
+        std::string_view bare = word.substr(0, word.find('='));
+        bare.remove_prefix(std::min(bare.find_first_not_of('-'), bare.size()));
+        const auto candidate = closest(bare, names_);
+        return fmt::format(
+            "unknown option '{}'{} ({})",
+            word,
+            candidate ? fmt::format("; did you mean '--{}'?", *candidate) : "",
+            hint()
+        );
+    }
+
+    /// CLI11 names neither the option nor the count in a way people can use.
+    std::string mismatch(std::span<const std::string> words) const {
+        for (const std::string_view name : names_) {
+            const std::string flag = "--" + std::string(name);
+            const auto count = std::ranges::count_if(words, [&flag](const std::string& word) {
+                return word == flag || word.starts_with(flag + "=");
+            });
+            if (count > 1 && !repeatable(flag)) {
+                return fmt::format("{} is given more than once ({})", flag, hint());
+            }
+            if (!words.empty() && words.back() == flag) {
+                return fmt::format("{} needs a value ({})", flag, hint());
+            }
+        }
+        return fmt::format("an option lacks its value ({})", hint());
+    }
+
+    bool repeatable(const std::string& flag) const {
+        return app_.get_option(flag)->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
+    }
+
+    CLI::App app_;
+    std::string command_;
+    std::vector<std::string_view> names_;
+    Values values_;
+};
+
+Command parse_run(std::span<const std::string> words, const ValueContext& context) {
+    Parser parser("run", true);
+    parser.add(guest_options());
+    parser.add(fleet_options());
+    Words rest = parser.parse(words);
+    if (parser.has("help")) {
+        return PrintCommand{help_text("run")};
+    }
+    RunCommand command;
+    GuestOptions guest;
+    parser.apply(fleet_options(), command.fleet, context);
+    parser.apply(guest_options(), guest, context);
+    if (!guest.config.kernel.empty() && !rest.empty()) {
+        throw usage_failure(fmt::format(
+            "--kernel boots that kernel alone and takes no application, but '{}' is given; put "
+            "what the kernel shall read into --cmdline or --initrd",
+            rest.front()
+        ));
+    }
+    if (!guest.config.kernel.empty() && !guest.environment.empty()) {
+        throw usage_failure("--env is for applications and has no meaning with --kernel");
+    }
+    if (guest.config.kernel.empty()) {
+        if (rest.empty() || rest.front().empty()) {
+            throw usage_failure(
+                fmt::format("no application to run; give APP or --kernel FILE ({})", parser.hint())
+            );
+        }
+        guest.app = rest.front();
+        guest.arguments.assign(rest.begin() + 1, rest.end());
+    }
+    command.fleet.guests.push_back(std::move(guest));
+    return command;
+}
+
+Command parse_up(std::span<const std::string> words, const ValueContext& context) {
+    Parser parser("up", false);
+    parser.add(fleet_options());
+    parser.add_flag("no-boards");
+    parser.add_flag("example");
+    const Words rest = parser.parse(words);
+    if (parser.has("help")) {
+        return PrintCommand{help_text("up")};
+    }
+    if (parser.has("example")) {
+        return PrintCommand{std::string(example_fleet())};
+    }
+    if (rest.empty()) {
+        throw usage_failure(
+            fmt::format("no fleet file; 'cops up --example' prints one ({})", parser.hint())
+        );
+    }
+    FleetOptions given;
+    parser.apply(fleet_options(), given, context);
+    UpCommand command{.file = rest.front(), .no_boards = parser.has("no-boards")};
+    if (rest.size() > 1) {
+        throw usage_failure(fmt::format("'{}' is one file too many; give one fleet", rest[1]));
+    }
+    if (parser.has("policy")) {
+        command.policy = given.policy;
+    }
+    if (parser.has("workers")) {
+        command.workers = given.workers;
+    }
+    if (parser.has("log-level")) {
+        command.log_level = given.log_level;
+    }
+    command.json = given.json;
+    return command;
+}
+
+constexpr std::array<std::string_view, 3> kCommands{"run", "up", "help"};
+
+Command parse_help(std::span<const std::string> words) {
+    if (words.empty()) {
+        return PrintCommand{help_text("")};
+    }
+    const std::string& topic = words.front();
+    if (std::ranges::find(kCommands, topic) == kCommands.end()) {
+        throw usage_failure(fmt::format(
+            "no help on '{}'; there is help on {}{}",
+            topic,
+            enumerate(kCommands),
+            did_you_mean(topic, kCommands)
+        ));
+    }
+    return PrintCommand{help_text(topic == "help" ? "" : topic)};
+}
+
+}  // namespace
+
+Command parse_command_line(std::span<const std::string> words, const Catalogue& catalogue) {
+    if (words.empty()) {
+        throw usage_failure("no command; try 'cops run hello', or 'cops help'");
+    }
+    const std::string& name = words.front();
+    const auto rest = words.subspan(1);
+    const ValueContext context{catalogue, {}};
+    if (name == "run") {
+        return parse_run(rest, context);
+    }
+    if (name == "up") {
+        return parse_up(rest, context);
+    }
+    if (name == "help" || name == "--help" || name == "-h") {
+        return parse_help(rest);
+    }
+    if (name == "--version" || name == "version") {
+        return PrintCommand{fmt::format("cops {}\n", COPS_VERSION)};
+    }
+    throw usage_failure(
+        fmt::format("unknown command '{}'{} (see 'cops help')", name, did_you_mean(name, kCommands))
+    );
+}
+
+}  // namespace tools

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "options/options.hpp"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace tools {
+
+/// `cops run`: one guest.
+struct RunCommand {
+    FleetOptions fleet;  ///< With one guest.
+};
+
+/// `cops up`: a fleet from a file. What the command line says wins over the file.
+struct UpCommand {
+    std::string file;
+    bool no_boards = false;
+    std::optional<std::string> policy;
+    std::optional<unsigned> workers;
+    std::optional<std::string> log_level;
+    std::string json;
+};
+
+/// Print this and end well: help, version, example fleet.
+struct PrintCommand {
+    std::string text;
+};
+
+using Command = std::variant<RunCommand, UpCommand, PrintCommand>;
+
+/// What the words after the program's name ask for. Throws Failure (usage).
+Command parse_command_line(std::span<const std::string> words, const Catalogue& catalogue);
+
+}  // namespace tools

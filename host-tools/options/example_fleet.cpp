@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options/fleet_file.hpp"
+
+namespace tools {
+
+std::string_view example_fleet() {
+    return R"(# A fleet: guests in one process, on shared workers, under one policy.
+# Run it:  cops up FILE    The keys are the long options of `cops run`, see `cops help up`.
+# Relative paths count from the folder of this file.
+
+policy = "priority"     # "priority": the most urgent coroutine of all guests runs first.
+                        # "fair": guests share the workers by weight, levels mean nothing.
+workers = 1             # Host threads that run the guests' virtual CPUs.
+log-level = "warning"   # trace, debug, info, warning, error, critical or off.
+
+[[guest]]
+name = "greeter"        # Prefix of its output, row of the table. Default: guest1, guest2, ...
+app = "hello"           # A shipped application by name, or the path of a static RISC-V ELF.
+cpus = 1
+memory = "128M"         # K, M, G or T; a plain number counts MiB.
+
+[[guest]]
+name = "hasher"
+app = "sha256sum"
+args = ["/app"]         # The application's words. /app is the application's own file;
+                        # what `grant` names appears as /host/NAME.
+# grant = ["logs=dir:/var/log:ro", "out=file:result.bin:rw"]
+# env = ["LANG=C"]
+
+# What the guest may claim of the host's time.
+base-level = 32         # Level of work that carries none: 0 most urgent, 63 least.
+ceiling = 0             # Claims more urgent than this are cut to it.
+weight = 100            # Share among guests at the same level.
+
+# Also: engine = "interp", no-boards = true, no-reboot = true, timebase = 10000000,
+# cops-device-id = 65535, initrd = ["more.cpio"], dump-dtb = "hasher.dtb".
+# Another S-mode kernel in place of an application:
+#   kernel = "Image"
+#   cmdline = "console=ttyS0"
+#   initrd = ["rootfs.cpio.gz"]
+)";
+}
+
+}  // namespace tools

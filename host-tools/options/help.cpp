@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options/help.hpp"
+
+#include "options/options.hpp"
+
+#include <fmt/format.h>
+
+namespace tools {
+namespace {
+
+constexpr std::string_view kOverview =
+    R"(cops runs RISC-V guests and schedules them by the priority of their coroutines.
+
+usage: cops run [OPTIONS] [--] APP [ARGS...]     run one application in a guest
+       cops run --kernel FILE [OPTIONS]          boot another kernel
+       cops up [OPTIONS] FLEET.toml              run several guests under one policy
+       cops up --example                         print a commented fleet file
+       cops help [run|up]                        all options
+       cops --version
+
+examples:
+  cops run hello
+  cops run --cpus 2 --grant f=file:README.md -- sha256sum /host/f
+  cops run --memory 512M --kernel Image --initrd root.cpio.gz --cmdline console=ttyS0
+  cops up --example > fleet.toml && cops up fleet.toml
+)";
+
+constexpr std::string_view kRun =
+    R"(usage: cops run [OPTIONS] [--] APP [ARGS...]
+       cops run --kernel FILE [OPTIONS]
+
+Boots the COPS kernel and runs APP in it: the path of a static RISC-V Linux ELF, or the name of a
+shipped application (a name with a slash is a path). What follows APP belongs to it. With --kernel,
+boots that S-mode kernel instead.
+
+The guest's console is stdin and stdout, and nothing else goes there; messages and logs go to
+stderr. On a terminal, keys go to the guest, Ctrl-C too:
+  Ctrl-A x       end the guest and cops (exit code 0)
+  Ctrl-A Ctrl-A  send Ctrl-A to the guest
+  Ctrl-A h       show these keys
+
+options:
+)";
+
+constexpr std::string_view kRunExamples = R"(
+examples:
+  cops run hello                                   a shipped application
+  cops run -- ./server --port 80                   your own ELF with words of its own
+  riscv64-linux-gnu-gcc -static hello.c -o hello && cops run ./hello
+  cops run --grant src=dir:.:ro -- sha256sum /host/src/README.md
+  cops run --kernel Image --initrd root.cpio.gz --cmdline 'console=ttyS0' --memory 256M
+)";
+
+constexpr std::string_view kUp =
+    R"(usage: cops up [OPTIONS] FLEET.toml
+       cops up --example
+
+Runs the guests of a fleet file in one process under one policy. Each line that a guest prints gets
+its name in front; guests get no input. At the end a table shows what each guest did at each level.
+'cops up --example' prints a commented fleet file.
+
+options (they win over the file):
+)";
+
+constexpr std::string_view kExitCodes = R"(
+exit codes:
+  0      the guest ended well          32     the guest asked for a reset (--no-reboot)
+  1      cops itself failed            33     the guest crashed
+  2      wrong usage                   34     the guest's kernel panicked
+  3      bad configuration or image    65-126 the application failed with status 1-62
+  4      the host lacks something      127    the application failed with status 63 or more
+  128+n  ended by signal n (141: the reader of stdout went away)
+)";
+
+void append(
+    std::string& text, std::string_view name, std::string_view value, std::string_view help
+) {
+    constexpr std::size_t kColumn = 26;
+    constexpr std::size_t kWidth = 100;
+    std::string line = fmt::format("  --{}{}{}", name, value.empty() ? "" : " ", value);
+    line.resize(std::max(line.size() + 1, kColumn), ' ');
+    while (line.size() + help.size() > kWidth) {
+        const std::size_t cut = help.rfind(' ', kWidth - line.size());
+        text += fmt::format("{}{}\n", line, help.substr(0, cut));
+        help.remove_prefix(cut + 1);
+        line.assign(kColumn, ' ');
+    }
+    text += fmt::format("{}{}\n", line, help);
+}
+
+template <class Target>
+void append(std::string& text, std::span<const Option<Target>> options, Place place) {
+    for (const Option<Target>& option : options) {
+        if (option.place == Place::anywhere || option.place == place) {
+            append(text, option.name, option.value_name, option.help);
+        }
+    }
+}
+
+std::string up_text() {
+    std::string text(kUp);
+    append(text, fleet_options(), Place::command_line);
+    append(text, "no-boards", "", "hide every guest's ready levels from the host");
+    append(text, "example", "", "print a commented fleet file");
+    text += "\nkeys at the top of the file: ";
+    for (const std::string_view name : option_names(fleet_options(), Place::fleet_file)) {
+        text += fmt::format("{} ", name);
+    }
+    text += "\nkeys of each [[guest]] (as options of 'cops run' where it has them):\n";
+    for (const GuestOption& option : guest_options()) {
+        if (option.place != Place::command_line) {
+            std::string line;
+            append(line, option.name, "", option.help);
+            const std::size_t dashes = line.find("--");
+            text += line.replace(dashes, 2, "").insert(dashes + option.name.size(), "  ");
+        }
+    }
+    text += "\nThe exit code is that of the first guest, in the file's order, that failed.\n";
+    return text;
+}
+
+}  // namespace
+
+std::string help_text(std::string_view topic) {
+    if (topic == "run") {
+        std::string text(kRun);
+        append(text, guest_options(), Place::command_line);
+        append(text, fleet_options(), Place::command_line);
+        return text.append(kRunExamples).append(kExitCodes);
+    }
+    if (topic == "up") {
+        return up_text().append(kExitCodes);
+    }
+    return std::string(kOverview).append(kExitCodes);
+}
+
+}  // namespace tools

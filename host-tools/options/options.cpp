@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options/options.hpp"
+
+#include "options/values.hpp"
+
+#include <array>
+#include <limits>
+
+namespace tools {
+namespace {
+
+constexpr std::uint64_t kMaxCpus = 64;
+constexpr std::uint64_t kMaxWorkers = 256;
+constexpr std::array<std::string_view, 7> kLogLevels{
+    "trace", "debug", "info", "warning", "error", "critical", "off"
+};
+
+using Text = std::string_view;
+using Context = ValueContext;
+
+// clang-format off
+constexpr std::array kGuestOptions{
+    GuestOption{"name", "NAME", ValueKind::text, Place::fleet_file,
+        "the guest's name in messages, prefixes and tables",
+        [](GuestOptions& g, Text v, const Context&) { g.config.name = parse_guest_name(v); }},
+    GuestOption{"app", "APP", ValueKind::text, Place::fleet_file,
+        "static RISC-V ELF, or the name of a shipped application (a name with a slash is a path)",
+        [](GuestOptions& g, Text v, const Context& c) {
+            g.app = v.find('/') == Text::npos && !v.empty() ? std::string(v) : parse_path(v, c.base);
+        }},
+    GuestOption{"args", "WORD", ValueKind::list, Place::fleet_file,
+        "arguments of the application",
+        [](GuestOptions& g, Text v, const Context&) { g.arguments.emplace_back(v); }},
+    GuestOption{"cpus", "N", ValueKind::number, Place::anywhere,
+        "virtual CPUs, 1 to 64 [1]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.cpus = static_cast<unsigned>(parse_number(v, 1, kMaxCpus));
+        }},
+    GuestOption{"memory", "SIZE", ValueKind::size, Place::anywhere,
+        "guest memory, such as 256M or 1G; a plain number counts MiB [128M]",
+        [](GuestOptions& g, Text v, const Context&) { g.config.memory_bytes = parse_memory_size(v); }},
+    GuestOption{"engine", "NAME", ValueKind::text, Place::anywhere,
+        "what executes guest instructions: auto, interp [auto]",
+        [](GuestOptions& g, Text v, const Context& c) {
+            g.config.engine = parse_name(v, c.catalogue.engines);
+        }},
+    GuestOption{"kernel", "FILE", ValueKind::text, Place::anywhere,
+        "boot this S-mode kernel (ELF, or RISC-V Image raw or gzip) in place of an application",
+        [](GuestOptions& g, Text v, const Context& c) { g.config.kernel = parse_path(v, c.base); }},
+    GuestOption{"initrd", "FILE", ValueKind::list, Place::anywhere,
+        "archive for the guest; repeat to append more",
+        [](GuestOptions& g, Text v, const Context& c) {
+            g.config.initrds.push_back(parse_path(v, c.base));
+        }},
+    GuestOption{"cmdline", "TEXT", ValueKind::text, Place::anywhere,
+        "kernel command line",
+        [](GuestOptions& g, Text v, const Context&) { g.config.cmdline = v; }},
+    GuestOption{"env", "KEY=VALUE", ValueKind::list, Place::anywhere,
+        "environment variable of the application; repeat for more",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.environment.push_back(parse_environment(v));
+        }},
+    GuestOption{"grant", "GRANT", ValueKind::list, Place::anywhere,
+        "let the guest use a file or folder as /host/NAME: NAME=file:PATH[:ro|:rw] or "
+        "NAME=dir:PATH[:ro|:rw], read-only by default; repeat for more",
+        [](GuestOptions& g, Text v, const Context& c) {
+            g.config.grants.push_back(parse_grant(v, c.base));
+        }},
+    GuestOption{"base-level", "LEVEL", ValueKind::number, Place::fleet_file,
+        "level of work that carries none, 0 (most urgent) to 63 [32]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.tenant.base_level = static_cast<vmm::Level>(parse_number(v, 0, 63));
+        }},
+    GuestOption{"ceiling", "LEVEL", ValueKind::number, Place::fleet_file,
+        "the most urgent level that this guest may claim, 0 to 63 [0]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.tenant.ceiling = static_cast<vmm::Level>(parse_number(v, 0, 63));
+        }},
+    GuestOption{"weight", "N", ValueKind::number, Place::fleet_file,
+        "share of CPU time among guests at one level, 1 to 10000 [100]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.tenant.weight = static_cast<std::uint32_t>(parse_number(v, 1, 10000));
+        }},
+    GuestOption{"timebase", "HZ", ValueKind::number, Place::anywhere,
+        "frequency of the guest's time counter [1000000000]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.timebase_hz = parse_number(v, 1000, 1'000'000'000'000);
+        }},
+    GuestOption{"cops-device-id", "N", ValueKind::number, Place::anywhere,
+        "virtio device id under which virtio-cops appears [65535]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.cops_device_id = static_cast<std::uint32_t>(
+                parse_number(v, 1, std::numeric_limits<std::uint32_t>::max()));
+        }},
+    GuestOption{"dump-dtb", "FILE", ValueKind::text, Place::anywhere,
+        "write the guest's device tree to FILE before it starts",
+        [](GuestOptions& g, Text v, const Context& c) { g.config.dump_dtb = parse_path(v, c.base); }},
+    GuestOption{"no-boards", "", ValueKind::flag, Place::anywhere,
+        "hide the guest's ready levels from the host: it is scheduled at its base level",
+        [](GuestOptions& g, Text v, const Context&) { g.config.boards = v != "true"; }},
+    GuestOption{"no-reboot", "", ValueKind::flag, Place::anywhere,
+        "end when the guest asks for a reset (exit code 32)",
+        [](GuestOptions& g, Text v, const Context&) { g.config.reboot = v != "true"; }},
+};
+
+constexpr std::array kFleetOptions{
+    FleetOption{"policy", "NAME", ValueKind::text, Place::anywhere,
+        "how vCPUs share the workers: priority, fair [priority]",
+        [](FleetOptions& f, Text v, const Context& c) {
+            f.policy = parse_name(v, c.catalogue.policies);
+        }},
+    FleetOption{"workers", "N", ValueKind::number, Place::anywhere,
+        "host threads that run vCPUs, 1 to 256 [1]",
+        [](FleetOptions& f, Text v, const Context&) {
+            f.workers = static_cast<unsigned>(parse_number(v, 1, kMaxWorkers));
+        }},
+    FleetOption{"json", "FILE", ValueKind::text, Place::command_line,
+        "write the report of the run to FILE, for machines",
+        [](FleetOptions& f, Text v, const Context& c) { f.json = parse_path(v, c.base); }},
+    FleetOption{"log-level", "LEVEL", ValueKind::text, Place::anywhere,
+        "trace, debug, info, warning, error, critical or off [warning]; logs go to stderr",
+        [](FleetOptions& f, Text v, const Context&) { f.log_level = parse_name(v, kLogLevels); }},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const GuestOption> guest_options() {
+    return kGuestOptions;
+}
+
+std::span<const FleetOption> fleet_options() {
+    return kFleetOptions;
+}
+
+}  // namespace tools

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options/values.hpp"
+
+#include "support/suggest.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+namespace tools {
+namespace {
+
+constexpr std::uint64_t kMinMemory = std::uint64_t{16} << 20;
+constexpr std::uint64_t kMaxMemory = std::uint64_t{1} << 40;
+
+/// The number that begins `text`, which is left with the rest; nothing fits when it is too large.
+bool take_number(std::string_view& text, std::uint64_t& number) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{}) {
+        return false;
+    }
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return true;
+}
+
+bool is_name_character(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.'
+           || c == '_' || c == '-';
+}
+
+bool is_name(std::string_view text, std::size_t limit) {
+    return !text.empty() && text.size() <= limit && text != "." && text != ".."
+           && std::ranges::all_of(text, is_name_character);
+}
+
+/// Bits to shift by for the suffix of a size, or nothing.
+int unit_shift(std::string_view suffix) {
+    if (suffix.empty()) {
+        return 20;
+    }
+    const char unit = suffix.front();
+    suffix.remove_prefix(1);
+    if (!suffix.empty() && suffix != "B" && suffix != "iB" && suffix != "b" && suffix != "ib") {
+        return -1;
+    }
+    switch (unit) {
+    case 'k':
+    case 'K':
+        return 10;
+    case 'm':
+    case 'M':
+        return 20;
+    case 'g':
+    case 'G':
+        return 30;
+    case 't':
+    case 'T':
+        return 40;
+    default:
+        return -1;
+    }
+}
+
+}  // namespace
+
+std::uint64_t parse_memory_size(std::string_view text) {
+    std::string_view rest = text;
+    std::uint64_t number = 0;
+    const bool digits = take_number(rest, number);
+    const int shift = digits ? unit_shift(rest) : -1;
+    if (shift < 0) {
+        throw BadValue(fmt::format(
+            "'{}' is not a memory size; accepted: a number with K, M, G or T, such as 256M or "
+            "1G (a plain number counts MiB)",
+            text
+        ));
+    }
+    const bool too_large = number > (std::numeric_limits<std::uint64_t>::max() >> shift);
+    const std::uint64_t bytes = too_large ? 0 : number << shift;
+    if (too_large || bytes < kMinMemory || bytes > kMaxMemory) {
+        throw BadValue(fmt::format("'{}' is out of range; accepted: 16M to 1T", text));
+    }
+    if (bytes % vmm::kPageSize != 0) {
+        throw BadValue(fmt::format("'{}' is not a multiple of 4K", text));
+    }
+    return bytes;
+}
+
+std::uint64_t parse_number(std::string_view text, std::uint64_t low, std::uint64_t high) {
+    std::string_view rest = text;
+    std::uint64_t number = 0;
+    if (!take_number(rest, number) || !rest.empty() || number < low || number > high) {
+        throw BadValue(
+            fmt::format("'{}' is not accepted; give a number from {} to {}", text, low, high)
+        );
+    }
+    return number;
+}
+
+std::string parse_name(std::string_view text, std::span<const std::string_view> names) {
+    if (std::ranges::find(names, text) == names.end()) {
+        throw BadValue(fmt::format(
+            "'{}' is not known; accepted: {}{}", text, enumerate(names), did_you_mean(text, names)
+        ));
+    }
+    return std::string(text);
+}
+
+vmm::Grant parse_grant(std::string_view text, const std::filesystem::path& base) {
+    const auto bad = [text](std::string_view why) {
+        return BadValue(fmt::format(
+            "'{}' {}; accepted: NAME=file:PATH[:ro|:rw] or NAME=dir:PATH[:ro|:rw]", text, why
+        ));
+    };
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos) {
+        throw bad("has no '='");
+    }
+    vmm::Grant grant;
+    grant.name = text.substr(0, equals);
+    if (!is_name(grant.name, 63)) {
+        throw bad("does not begin with a name of 1 to 63 letters, digits, '.', '_' or '-'");
+    }
+    std::string_view rest = text.substr(equals + 1);
+    if (rest.starts_with("file:")) {
+        grant.kind = vmm::Grant::Kind::file;
+    } else if (rest.starts_with("dir:")) {
+        grant.kind = vmm::Grant::Kind::directory;
+    } else {
+        throw bad("says neither 'file:' nor 'dir:' after '='");
+    }
+    rest.remove_prefix(rest.find(':') + 1);
+    // A path that itself ends so needs the mode said: PATH:ro:ro.
+    if (rest.ends_with(":ro") || rest.ends_with(":rw")) {
+        grant.writable = rest.ends_with("rw");
+        rest.remove_suffix(3);
+    }
+    if (rest.empty()) {
+        throw bad("has no path");
+    }
+    grant.path = parse_path(rest, base);
+    return grant;
+}
+
+std::string parse_environment(std::string_view text) {
+    const std::size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string_view::npos
+        || text.find('\0') != std::string_view::npos) {
+        throw BadValue(fmt::format("'{}' is not accepted; give KEY=VALUE", text));
+    }
+    return std::string(text);
+}
+
+std::string parse_guest_name(std::string_view text) {
+    if (!is_name(text, 32)) {
+        throw BadValue(fmt::format(
+            "'{}' is not a guest's name; accepted: 1 to 32 letters, digits, '.', '_' or '-'", text
+        ));
+    }
+    return std::string(text);
+}
+
+std::string parse_path(std::string_view text, const std::filesystem::path& base) {
+    if (text.empty() || text.find('\0') != std::string_view::npos) {
+        throw BadValue("an empty path is not accepted; give the path of a file");
+    }
+    const std::filesystem::path path(text);
+    return base.empty() || path.is_absolute() ? path.string() : (base / path).string();
+}
+
+}  // namespace tools

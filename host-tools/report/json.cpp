@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/json.hpp"
+
+#include "report/levels.hpp"
+#include "run/exit_code.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchema = 1;
+
+const char* ending_name(vmm::Ending ending) {
+    switch (ending) {
+    case vmm::Ending::running:
+        return "running";
+    case vmm::Ending::powered_off:
+        return "powered_off";
+    case vmm::Ending::reset:
+        return "reset";
+    case vmm::Ending::crashed:
+        return "crashed";
+    case vmm::Ending::panicked:
+        return "panicked";
+    case vmm::Ending::stopped:
+        return "stopped";
+    case vmm::Ending::failed:
+        return "failed";
+    }
+    return "failed";
+}
+
+Json to_json(const vmm::LevelReport& level, std::size_t number) {
+    return {
+        {"level", number == vmm::kNoLevel ? Json(nullptr) : Json(number)},
+        {"cpu_ns", level.cpu_ns},
+        {"wait_ns", level.wait_ns},
+        {"requests", level.requests},
+        {"bytes", level.bytes},
+        {"completions", level.completions},
+        {"wakes_ring", level.wakes_ring},
+        {"wakes_user_interrupt", level.wakes_user_interrupt},
+        {"wakes_kernel", level.wakes_kernel},
+        {"latency_p50_ns", level.latency_p50_ns},
+        {"latency_p99_ns", level.latency_p99_ns},
+        {"last_completion_ns", level.last_completion_ns},
+    };
+}
+
+Json to_json(const vmm::VcpuReport& vcpu) {
+    return {
+        {"run_ns", vcpu.run_ns},
+        {"wait_ns", vcpu.wait_ns},
+        {"switches", vcpu.switches},
+        {"preemptions", vcpu.preemptions},
+        {"instructions", vcpu.instructions},
+        {"supervisor_traps", vcpu.supervisor_traps},
+        {"user_interrupts", vcpu.user_interrupts},
+        {"sbi_calls", vcpu.sbi_calls},
+        {"mmio_exits", vcpu.mmio_exits},
+    };
+}
+
+Json to_json(const vmm::GuestReport& guest) {
+    Json json{
+        {"name", guest.outcome.name},
+        {"ending", ending_name(guest.outcome.ending)},
+        {"status", guest.outcome.status},
+        {"exit_code", exit_code(guest.outcome)},
+        {"message", guest.outcome.message},
+        {"started_ns", guest.started_ns},
+        {"ended_ns", guest.ended_ns},
+        {"bad_requests", guest.bad_requests},
+        {"in_flight", guest.in_flight},
+        {"vcpus", Json::array()},
+        {"levels", Json::array()},
+    };
+    for (const vmm::VcpuReport& vcpu : guest.vcpus) {
+        json["vcpus"].push_back(to_json(vcpu));
+    }
+    for (std::size_t i = 0; i < guest.levels.size(); ++i) {
+        if (is_active(guest.levels.at(i))) {
+            json["levels"].push_back(to_json(guest.levels.at(i), i));
+        }
+    }
+    return json;
+}
+
+}  // namespace
+
+std::string json_report(const vmm::FleetReport& report, const RunFacts& facts) {
+    Json json{
+        {"schema", kSchema},
+        {"cops", COPS_VERSION},
+        {"command", facts.command},
+        {"policy", report.policy},
+        {"workers", report.workers},
+        {"wall_ns", report.wall_ns},
+        {"exit_code", facts.exit_code},
+        {"signal", facts.signal == 0 ? Json(nullptr) : Json(facts.signal)},
+        {"guests", Json::array()},
+    };
+    for (const vmm::GuestReport& guest : report.guests) {
+        json["guests"].push_back(to_json(guest));
+    }
+    // A guest's words may get into a message: what isn't UTF-8 is replaced.
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace tools

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vmm/fleet.hpp>
+
+#include <functional>
+#include <memory>
+#include <span>
+
+namespace tools {
+
+/// What the command needs of a vmm::Fleet; tests put a fake behind it. Same rules as there.
+class FleetHandle {
+public:
+    virtual ~FleetHandle() = default;
+    virtual vmm::Result<void> start() = 0;
+    virtual void wait() = 0;
+    virtual void stop() = 0;
+    virtual std::size_t console_input(std::size_t guest, std::span<const char> bytes) = 0;
+    virtual vmm::FleetReport report() const = 0;
+};
+
+using FleetFactory = std::function<
+    vmm::Result<std::unique_ptr<FleetHandle>>(const vmm::FleetConfig&, vmm::ConsoleSink)>;
+
+/// The real thing.
+vmm::Result<std::unique_ptr<FleetHandle>>
+make_fleet(const vmm::FleetConfig& config, vmm::ConsoleSink console);
+
+}  // namespace tools

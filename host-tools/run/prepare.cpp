@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/prepare.hpp"
+
+#include "boot/app_image.hpp"
+#include "boot/boot_archive.hpp"
+#include "support/failure.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <utility>
+
+namespace tools {
+namespace {
+
+void check_grants(const vmm::GuestConfig& guest) {
+    std::set<std::string> names;
+    for (const vmm::Grant& grant : guest.grants) {
+        if (!names.insert(grant.name).second) {
+            throw configuration_failure(fmt::format(
+                "guest '{}' has two grants called '{}'; give each its own name",
+                guest.name,
+                grant.name
+            ));
+        }
+    }
+}
+
+vmm::GuestConfig prepare(const GuestOptions& options, const Images& images) {
+    vmm::GuestConfig guest = options.config;
+    check_grants(guest);
+    if (options.app.empty()) {
+        return guest;
+    }
+    const auto application = read_application(images.application(options.app));
+    std::vector<std::string> words{options.app};
+    words.insert(words.end(), options.arguments.begin(), options.arguments.end());
+    guest.initrd_bytes = make_boot_archive(application, words, options.environment);
+    guest.kernel = images.kernel().string();
+    return guest;
+}
+
+}  // namespace
+
+vmm::FleetConfig prepare(const FleetOptions& options, const Images& images) {
+    vmm::FleetConfig fleet{.workers = options.workers, .policy = options.policy, .guests = {}};
+    for (const GuestOptions& guest : options.guests) {
+        fleet.guests.push_back(prepare(guest, images));
+    }
+    return fleet;
+}
+
+}  // namespace tools

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/session.hpp"
+
+#include "console/escape.hpp"
+#include "console/line_prefixer.hpp"
+#include "console/output.hpp"
+#include "console/terminal.hpp"
+#include "report/json.hpp"
+#include "report/table.hpp"
+#include "run/exit_code.hpp"
+#include "support/atomic_file.hpp"
+#include "support/failure.hpp"
+
+#include <fmt/format.h>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace tools {
+namespace {
+
+constexpr std::string_view kKeys =
+    "\n[Ctrl-A x: end the guest and cops; Ctrl-A Ctrl-A: send Ctrl-A; Ctrl-A h: this]\n";
+
+/// An eventfd that any thread rings to make the session look around.
+class Bell {
+public:
+    Bell()
+        : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+    ~Bell() { ::close(fd_); }
+    Bell(const Bell&) = delete;
+    Bell& operator=(const Bell&) = delete;
+
+    int fd() const noexcept { return fd_; }
+    void ring() const noexcept {
+        const std::uint64_t one = 1;
+        (void)!::write(fd_, &one, sizeof one);
+    }
+    void silence() const noexcept {
+        std::uint64_t count = 0;
+        (void)!::read(fd_, &count, sizeof count);
+    }
+
+private:
+    int fd_;
+};
+
+class Session {
+public:
+    Session(
+        vmm::FleetConfig config,
+        const SessionOptions& options,
+        const FleetFactory& factory,
+        Signals& signals
+    );
+    ~Session() { signals_.stop_delivery(); }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    int run();
+
+private:
+    void console_output(std::size_t guest, std::span<const char> bytes);
+    void attend();
+    void stop();
+    void read_input();
+    void give_input();
+    int finish();
+    int code_of(const vmm::FleetReport& report) const;
+    void tell(const vmm::FleetReport& report) const;
+    void tell(const vmm::GuestOutcome& outcome) const;
+    void write_json(const vmm::FleetReport& report, int code);
+
+    vmm::FleetConfig config_;
+    const SessionOptions& options_;
+    Signals& signals_;
+    Bell bell_;  // rung when one of the next three changes
+    std::atomic<bool> ended_{false};
+    std::atomic<int> output_error_{0};
+    bool quit_ = false;  // Ctrl-A x
+    bool stopped_ = false;
+    Output output_;
+    std::vector<LinePrefixer> prefixers_;
+    std::optional<AtomicFile> json_;
+    std::vector<std::unique_ptr<AtomicFile>> device_trees_;
+    EscapeFilter escape_;
+    bool reading_ = false;
+    bool raw_ = false;
+    std::string typed_;  // for the guest, not yet taken by it
+    std::unique_ptr<FleetHandle> fleet_;
+};
+
+Session::Session(
+    vmm::FleetConfig config,
+    const SessionOptions& options,
+    const FleetFactory& factory,
+    Signals& signals
+)
+    : config_(std::move(config))
+    , options_(options)
+    , signals_(signals)
+    , output_(options.output, [this](int error) {
+        output_error_ = error;
+        bell_.ring();
+    }) {
+    if (!options.json.empty()) {
+        json_.emplace(options.json);
+    }
+    std::size_t width = 0;
+    for (vmm::GuestConfig& guest : config_.guests) {
+        width = std::max(width, guest.name.size());
+        if (!guest.dump_dtb.empty()) {
+            device_trees_.push_back(std::make_unique<AtomicFile>(guest.dump_dtb));
+            guest.dump_dtb = device_trees_.back()->temporary();
+        }
+    }
+    for (const vmm::GuestConfig& guest : config_.guests) {
+        prefixers_.emplace_back(guest.name, width);
+    }
+    fleet_ =
+        value_or_failure(factory(config_, [this](std::size_t guest, std::span<const char> bytes) {
+            console_output(guest, bytes);
+        }));
+}
+
+/// Workers call this, for one guest at a time.
+void Session::console_output(std::size_t guest, std::span<const char> bytes) {
+    if (options_.console) {
+        output_.write({bytes.data(), bytes.size()});
+    } else if (const auto lines = prefixers_.at(guest).feed(bytes); !lines.empty()) {
+        output_.write(lines);
+    }
+}
+
+int Session::run() {
+    std::optional<RawTerminal> terminal;
+    if (options_.console) {
+        const bool is_terminal = ::isatty(options_.input) != 0;
+        if (is_terminal && options_.input == STDIN_FILENO) {
+            terminal.emplace();
+        }
+        raw_ = terminal && terminal->active();
+        // A terminal that isn't ours to use (background job) would stop us when read.
+        reading_ = raw_ || !is_terminal;
+    }
+    signals_.deliver_to([this](int) { bell_.ring(); });
+    value_or_failure(fleet_->start());
+    for (const auto& file : device_trees_) {
+        file->commit();
+    }
+    std::thread waiter([this] {
+        fleet_->wait();
+        ended_ = true;
+        bell_.ring();
+    });
+    attend();
+    waiter.join();
+    terminal.reset();
+    return finish();
+}
+
+/// Until every guest has ended.
+void Session::attend() {
+    constexpr int kRetryMilliseconds = 5;
+    while (!ended_) {
+        const bool can_read = reading_ && typed_.empty();
+        std::array<::pollfd, 2> waits{
+            {{bell_.fd(), POLLIN, 0}, {can_read ? options_.input : -1, POLLIN, 0}}
+        };
+        // A guest that doesn't read its console has no way to tell when it does.
+        ::poll(waits.data(), waits.size(), typed_.empty() ? -1 : kRetryMilliseconds);
+        bell_.silence();
+        if (waits[1].revents != 0) {
+            read_input();
+        }
+        give_input();
+        if (!stopped_ && (signals_.received() != 0 || quit_ || output_error_ != 0)) {
+            stop();
+        }
+    }
+}
+
+void Session::stop() {
+    stopped_ = true;
+    reading_ = false;
+    typed_.clear();
+    output_.stop_waiting();
+    fleet_->stop();
+}
+
+void Session::read_input() {
+    std::array<char, 4096> buffer;
+    const ssize_t count = ::read(options_.input, buffer.data(), buffer.size());
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) {
+        return;
+    }
+    if (count <= 0) {
+        reading_ = false;  // The guest runs on without input.
+        return;
+    }
+    const std::span<const char> bytes(buffer.data(), static_cast<std::size_t>(count));
+    if (!raw_) {
+        typed_.assign(bytes.begin(), bytes.end());
+        return;
+    }
+    EscapeFilter::Result result = escape_.feed(bytes);
+    typed_ = std::move(result.to_guest);
+    quit_ = result.quit;
+    if (result.help) {
+        fmt::print(options_.messages, kKeys);
+    }
+}
+
+void Session::give_input() {
+    if (!typed_.empty()) {
+        typed_.erase(0, fleet_->console_input(0, typed_));
+    }
+}
+
+int Session::code_of(const vmm::FleetReport& report) const {
+    if (signals_.received() != 0) {
+        return kExitSignal + signals_.received();
+    }
+    if (output_error_ != 0) {
+        return output_error_ == EPIPE ? kExitSignal + SIGPIPE : exit_code(vmm::ErrorKind::internal);
+    }
+    return exit_code(report);
+}
+
+int Session::finish() {
+    constexpr std::chrono::milliseconds kLastWords{500};
+    const vmm::FleetReport report = fleet_->report();
+    // From here on a signal ends the process at once: nothing that needs an orderly end is left.
+    signals_.stop_delivery();
+    if (!options_.console) {
+        for (LinePrefixer& prefixer : prefixers_) {
+            output_.write(prefixer.finish());
+        }
+        output_.write(level_table(report));
+    }
+    if (!stopped_) {
+        output_.flush();
+    } else {
+        output_.flush_for(kLastWords);
+    }
+    const int code = code_of(report);
+    write_json(report, code);
+    tell(report);
+    return code;
+}
+
+void Session::write_json(const vmm::FleetReport& report, int code) {
+    if (json_) {
+        const RunFacts facts{
+            .command = options_.console ? "run" : "up",
+            .exit_code = code,
+            .signal = signals_.received(),
+        };
+        json_->write(json_report(report, facts));
+        json_->commit();
+    }
+}
+
+void Session::tell(const vmm::FleetReport& report) const {
+    for (const vmm::GuestReport& guest : report.guests) {
+        tell(guest.outcome);
+    }
+    if (signals_.received() != 0) {
+        fmt::print(options_.messages, "cops: ended by {}\n", Signals::name(signals_.received()));
+    } else if (output_error_ != 0 && output_error_ != EPIPE) {
+        fmt::print(
+            options_.messages,
+            "cops: error: cannot write to stdout: {}\n",
+            std::strerror(output_error_)
+        );
+    }
+}
+
+void Session::tell(const vmm::GuestOutcome& outcome) const {
+    const std::string who = options_.console ? "" : fmt::format("{}: ", outcome.name);
+    const std::string why = outcome.message.empty() ? "" : ": " + outcome.message;
+    switch (outcome.ending) {
+    case vmm::Ending::powered_off:
+        if (outcome.status != 0) {
+            fmt::print(
+                options_.messages,
+                "cops: {}the application ended with status {}\n",
+                who,
+                outcome.status
+            );
+        }
+        break;
+    case vmm::Ending::reset:
+        fmt::print(options_.messages, "cops: {}the guest asked for a reset{}\n", who, why);
+        break;
+    case vmm::Ending::crashed:
+        fmt::print(options_.messages, "cops: error: {}the guest crashed{}\n", who, why);
+        break;
+    case vmm::Ending::panicked:
+        fmt::print(options_.messages, "cops: error: {}the guest's kernel panicked{}\n", who, why);
+        break;
+    case vmm::Ending::running:
+    case vmm::Ending::failed:
+        fmt::print(options_.messages, "cops: error: {}the guest cannot go on{}\n", who, why);
+        break;
+    case vmm::Ending::stopped:
+        break;
+    }
+}
+
+}  // namespace
+
+int run_session(
+    vmm::FleetConfig config,
+    const SessionOptions& options,
+    const FleetFactory& factory,
+    Signals& signals
+) {
+    return Session(std::move(config), options, factory, signals).run();
+}
+
+}  // namespace tools

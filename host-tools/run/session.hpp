@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "run/fleet_handle.hpp"
+#include "run/signals.hpp"
+
+#include <vmm/config.hpp>
+
+#include <cstdio>
+#include <string>
+
+namespace tools {
+
+/// How a session talks to the outside.
+struct SessionOptions {
+    bool console = true;  ///< One guest owns stdin and stdout; false: prefixed lines, no input.
+    std::string json;     ///< Path of the report; empty: none.
+    int input = 0;
+    int output = 1;
+    std::FILE* messages = stderr;
+};
+
+/// Runs a fleet to its end: console, signals, reports. Returns the command's exit code. Throws
+/// Failure when the fleet can't be made or started, or a result can't be written.
+int run_session(
+    vmm::FleetConfig config,
+    const SessionOptions& options,
+    const FleetFactory& factory,
+    Signals& signals
+);
+
+}  // namespace tools

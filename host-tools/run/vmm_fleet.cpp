@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/fleet_handle.hpp"
+
+#include <utility>
+
+namespace tools {
+namespace {
+
+class VmmFleet final : public FleetHandle {
+public:
+    explicit VmmFleet(std::unique_ptr<vmm::Fleet> fleet)
+        : fleet_(std::move(fleet)) {}
+
+    vmm::Result<void> start() override { return fleet_->start(); }
+    void wait() override { fleet_->wait(); }
+    void stop() override { fleet_->stop(); }
+    std::size_t console_input(std::size_t guest, std::span<const char> bytes) override {
+        return fleet_->console_input(guest, bytes);
+    }
+    vmm::FleetReport report() const override { return fleet_->report(); }
+
+private:
+    std::unique_ptr<vmm::Fleet> fleet_;
+};
+
+}  // namespace
+
+vmm::Result<std::unique_ptr<FleetHandle>>
+make_fleet(const vmm::FleetConfig& config, vmm::ConsoleSink console) {
+    auto fleet = vmm::Fleet::create(config, std::move(console));
+    if (!fleet) {
+        return std::unexpected(fleet.error());
+    }
+    return std::make_unique<VmmFleet>(std::move(*fleet));
+}
+
+}  // namespace tools
