@@ -40,9 +40,10 @@ public:
 
     void add_flag(std::string_view name) {
         names_.push_back(name);
-        app_.add_flag_function(dashes(name), [this, name](std::int64_t) {
+        auto* option = app_.add_flag_function(dashes(name), [this, name](std::int64_t) {
             values_[name] = {"true"};
         });
+        option->disable_flag_override();
     }
 
     void add_value(std::string_view name, bool repeatable) {
@@ -145,7 +146,13 @@ private:
             if (count > 1 && !repeatable(flag)) {
                 return fmt::format("{} is given more than once ({})", flag, hint());
             }
-            if (!words.empty() && words.back() == flag) {
+            if (app_.get_option(flag)->get_type_size() == 0) {
+                for (const std::string& word : words) {
+                    if (word.starts_with(flag + "=")) {
+                        return fmt::format("{} takes no value ({})", flag, hint());
+                    }
+                }
+            } else if (!words.empty() && words.back() == flag) {
                 return fmt::format("{} needs a value ({})", flag, hint());
             }
         }

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options/command_line.hpp"
+#include "support.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tools {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using Words = std::vector<std::string>;
+
+Command parse(const Words& words) {
+    return parse_command_line(words, test::kCatalogue);
+}
+
+GuestOptions guest_of(const Words& words) {
+    return std::get<RunCommand>(parse(words)).fleet.guests.at(0);
+}
+
+std::string usage_error(const Words& words) {
+    return test::failure_of(vmm::ErrorKind::usage, [&words] { (void)parse(words); });
+}
+
+TEST(RunCommandLine, defaults_are_one_cpu_and_128_mebibytes) {
+    const auto command = std::get<RunCommand>(parse({"run", "hello"}));
+    const auto& guest = command.fleet.guests.at(0);
+    EXPECT_EQ(guest.app, "hello");
+    EXPECT_THAT(guest.arguments, IsEmpty());
+    EXPECT_EQ(guest.config.cpus, 1U);
+    EXPECT_EQ(guest.config.memory_bytes, std::uint64_t{128} << 20);
+    EXPECT_EQ(guest.config.engine, "auto");
+    EXPECT_TRUE(guest.config.boards);
+    EXPECT_TRUE(guest.config.reboot);
+    EXPECT_EQ(command.fleet.workers, 1U);
+    EXPECT_EQ(command.fleet.policy, "priority");
+}
+
+TEST(RunCommandLine, every_option_reaches_its_field) {
+    const auto command = std::get<RunCommand>(parse(
+        {"run",
+         "--cpus",
+         "2",
+         "--memory=1G",
+         "--engine",
+         "interp",
+         "--initrd",
+         "a",
+         "--initrd",
+         "b",
+         "--cmdline",
+         "x y",
+         "--env",
+         "A=1",
+         "--env",
+         "B=2",
+         "--grant",
+         "f=file:p:rw",
+         "--policy",
+         "fair",
+         "--workers",
+         "3",
+         "--dump-dtb",
+         "t.dtb",
+         "--log-level",
+         "debug",
+         "--no-reboot",
+         "--no-boards",
+         "--timebase",
+         "10000000",
+         "--cops-device-id",
+         "42",
+         "--json",
+         "r.json",
+         "app"}
+    ));
+    const auto& fleet = command.fleet;
+    const auto& guest = fleet.guests.at(0);
+    EXPECT_EQ(guest.config.cpus, 2U);
+    EXPECT_EQ(guest.config.memory_bytes, std::uint64_t{1} << 30);
+    EXPECT_EQ(guest.config.engine, "interp");
+    EXPECT_THAT(guest.config.initrds, ElementsAre("a", "b"));
+    EXPECT_EQ(guest.config.cmdline, "x y");
+    EXPECT_THAT(guest.environment, ElementsAre("A=1", "B=2"));
+    ASSERT_EQ(guest.config.grants.size(), 1U);
+    EXPECT_TRUE(guest.config.grants[0].writable);
+    EXPECT_EQ(guest.config.dump_dtb, "t.dtb");
+    EXPECT_FALSE(guest.config.reboot);
+    EXPECT_FALSE(guest.config.boards);
+    EXPECT_EQ(guest.config.timebase_hz, 10'000'000U);
+    EXPECT_EQ(guest.config.cops_device_id, 42U);
+    EXPECT_EQ(fleet.policy, "fair");
+    EXPECT_EQ(fleet.workers, 3U);
+    EXPECT_EQ(fleet.log_level, "debug");
+    EXPECT_EQ(fleet.json, "r.json");
+    EXPECT_EQ(guest.app, "app");
+}
+
+TEST(RunCommandLine, words_behind_the_application_are_its_own) {
+    const auto guest = guest_of({"run", "--cpus", "2", "app", "--cpus", "9", "-x", "--", "y", ""});
+    EXPECT_EQ(guest.config.cpus, 2U);
+    EXPECT_EQ(guest.app, "app");
+    EXPECT_THAT(guest.arguments, ElementsAre("--cpus", "9", "-x", "--", "y", ""));
+}
+
+TEST(RunCommandLine, two_dashes_end_the_options) {
+    const auto guest = guest_of({"run", "--cpus", "2", "--", "-app", "--help", "z"});
+    EXPECT_EQ(guest.app, "-app");
+    EXPECT_THAT(guest.arguments, ElementsAre("--help", "z"));
+    EXPECT_EQ(guest_of({"run", "--", "a"}).app, "a");
+}
+
+TEST(RunCommandLine, a_list_option_takes_one_word_each) {
+    const auto guest = guest_of({"run", "--grant", "a=file:b", "app", "word"});
+    EXPECT_EQ(guest.config.grants.size(), 1U);
+    EXPECT_EQ(guest.app, "app");
+    EXPECT_THAT(guest.arguments, ElementsAre("word"));
+}
+
+TEST(RunCommandLine, values_may_begin_with_a_dash_or_hold_commas_and_spaces) {
+    EXPECT_EQ(guest_of({"run", "--cmdline=-q a,b", "x"}).config.cmdline, "-q a,b");
+    EXPECT_THAT(guest_of({"run", "--env", "A=[1,2]", "x"}).environment, ElementsAre("A=[1,2]"));
+}
+
+TEST(RunCommandLine, a_kernel_takes_no_application) {
+    EXPECT_EQ(guest_of({"run", "--kernel", "Image"}).config.kernel, "Image");
+    EXPECT_THAT(
+        usage_error({"run", "--kernel", "Image", "app"}), HasSubstr("takes no application")
+    );
+    EXPECT_THAT(usage_error({"run", "--kernel", "I", "--env", "A=b"}), HasSubstr("--env"));
+}
+
+TEST(RunCommandLine, mistakes_are_usage_errors_that_say_what_is_wrong) {
+    EXPECT_THAT(usage_error({}), HasSubstr("no command"));
+    EXPECT_THAT(usage_error({"rum"}), HasSubstr("did you mean 'run'"));
+    EXPECT_THAT(usage_error({"run"}), HasSubstr("no application"));
+    EXPECT_THAT(usage_error({"run", ""}), HasSubstr("no application"));
+    EXPECT_THAT(usage_error({"run", "--cups", "2", "app"}), HasSubstr("did you mean '--cpus'"));
+    EXPECT_THAT(usage_error({"run", "-q", "app"}), HasSubstr("unknown option '-q'"));
+    EXPECT_THAT(usage_error({"run", "--cpus"}), HasSubstr("--cpus needs a value"));
+    EXPECT_THAT(usage_error({"run", "--cpus", "0", "app"}), HasSubstr("--cpus: '0'"));
+    EXPECT_THAT(
+        usage_error({"run", "--cpus", "1", "--cpus", "2", "a"}), HasSubstr("more than once")
+    );
+    EXPECT_THAT(usage_error({"run", "--memory", "lots", "a"}), HasSubstr("--memory: 'lots'"));
+    EXPECT_THAT(
+        usage_error({"run", "--engine", "dbt", "a"}), HasSubstr("accepted: auto or interp")
+    );
+    EXPECT_THAT(usage_error({"run", "--policy", "nice", "a"}), HasSubstr("priority or fair"));
+    EXPECT_THAT(usage_error({"run", "--log-level", "loud", "a"}), HasSubstr("--log-level"));
+    EXPECT_THAT(usage_error({"run", "--no-reboot=maybe", "a"}), HasSubstr("no-reboot"));
+}
+
+TEST(UpCommandLine, options_override_wherever_they_stand) {
+    for (const Words& words :
+         {Words{"up", "--policy", "fair", "--workers", "2", "--no-boards", "f.toml"},
+          Words{"up", "f.toml", "--policy", "fair", "--workers", "2", "--no-boards"}}) {
+        const auto command = std::get<UpCommand>(parse(words));
+        EXPECT_EQ(command.file, "f.toml");
+        EXPECT_EQ(command.policy, "fair");
+        EXPECT_EQ(command.workers, 2U);
+        EXPECT_TRUE(command.no_boards);
+        EXPECT_EQ(command.log_level, std::nullopt);
+    }
+}
+
+TEST(UpCommandLine, without_options_the_file_decides) {
+    const auto command = std::get<UpCommand>(parse({"up", "f.toml"}));
+    EXPECT_EQ(command.policy, std::nullopt);
+    EXPECT_EQ(command.workers, std::nullopt);
+    EXPECT_FALSE(command.no_boards);
+}
+
+TEST(UpCommandLine, mistakes_are_usage_errors) {
+    EXPECT_THAT(usage_error({"up"}), HasSubstr("no fleet file"));
+    EXPECT_THAT(usage_error({"up", "a.toml", "b.toml"}), HasSubstr("one file too many"));
+    EXPECT_THAT(usage_error({"up", "--wokers", "1", "a.toml"}), HasSubstr("'--workers'"));
+    EXPECT_THAT(usage_error({"up", "--workers", "0", "a.toml"}), HasSubstr("--workers"));
+}
+
+TEST(Help, every_form_prints_and_names_what_it_is_about) {
+    const auto text = [](const Words& words) { return std::get<PrintCommand>(parse(words)).text; };
+    EXPECT_THAT(text({"--version"}), HasSubstr("cops "));
+    for (const Words& words : {Words{"--help"}, Words{"help"}, Words{"-h"}}) {
+        EXPECT_THAT(text(words), HasSubstr("exit codes:"));
+    }
+    for (const Words& words :
+         {Words{"help", "run"}, Words{"run", "--help"}, Words{"run", "-h"}, Words{"run", "-h", "a"}
+         }) {
+        for (const GuestOption& option : guest_options()) {
+            if (option.place != Place::fleet_file) {
+                EXPECT_THAT(text(words), HasSubstr("--" + std::string(option.name)));
+            }
+        }
+    }
+    for (const Words& words : {Words{"help", "up"}, Words{"up", "--help"}}) {
+        for (const std::string_view name : option_names(guest_options(), Place::fleet_file)) {
+            EXPECT_THAT(text(words), HasSubstr(std::string(name)));
+        }
+    }
+    EXPECT_THAT(usage_error({"help", "rnu"}), HasSubstr("did you mean 'run'"));
+}
+
+}  // namespace
+}  // namespace tools

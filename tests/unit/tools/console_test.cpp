@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "console/escape.hpp"
+#include "console/line_prefixer.hpp"
+#include "console/output.hpp"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <future>
+#include <string>
+#include <thread>
+
+namespace tools {
+namespace {
+
+EscapeFilter::Result feed(EscapeFilter& filter, std::string_view typed) {
+    return filter.feed({typed.data(), typed.size()});
+}
+
+TEST(Escape, what_is_typed_goes_to_the_guest_control_c_too) {
+    EscapeFilter filter;
+    const auto result = feed(filter, "ls\r\x03");
+    EXPECT_EQ(result.to_guest, "ls\r\x03");
+    EXPECT_FALSE(result.quit);
+}
+
+TEST(Escape, control_a_x_quits_and_drops_the_rest) {
+    EscapeFilter filter;
+    const auto result = feed(filter, "a\x01xb");
+    EXPECT_TRUE(result.quit);
+    EXPECT_EQ(result.to_guest, "a");
+}
+
+TEST(Escape, the_two_keys_may_come_apart) {
+    EscapeFilter filter;
+    EXPECT_EQ(feed(filter, "\x01").to_guest, "");
+    EXPECT_TRUE(feed(filter, "x").quit);
+}
+
+TEST(Escape, control_a_twice_sends_one) {
+    EscapeFilter filter;
+    EXPECT_EQ(feed(filter, "\x01\x01x").to_guest, "\x01x");
+    EXPECT_EQ(
+        feed(
+            filter,
+            "\x01"
+            "a"
+        )
+            .to_guest,
+        "\x01"
+    );
+}
+
+TEST(Escape, help_and_unknown_keys_send_nothing) {
+    EscapeFilter filter;
+    const auto help = feed(filter, "\x01h");
+    EXPECT_TRUE(help.help);
+    EXPECT_EQ(help.to_guest, "");
+    EXPECT_EQ(feed(filter, "\x01qz").to_guest, "z");
+}
+
+std::string feed(LinePrefixer& prefixer, std::string_view text) {
+    return prefixer.feed({text.data(), text.size()});
+}
+
+TEST(LinePrefixer, lines_come_whole_and_with_their_guests_name) {
+    LinePrefixer prefixer("web", 5);
+    EXPECT_EQ(feed(prefixer, "hel"), "");
+    EXPECT_EQ(feed(prefixer, "lo\nwor"), "web   | hello\n");
+    EXPECT_EQ(feed(prefixer, "ld\r\n\n"), "web   | world\nweb   | \n");
+    EXPECT_EQ(prefixer.finish(), "");
+}
+
+TEST(LinePrefixer, an_unfinished_line_comes_at_the_end) {
+    LinePrefixer prefixer("a", 1);
+    EXPECT_EQ(feed(prefixer, "$ "), "");
+    EXPECT_EQ(prefixer.finish(), "a | $ \n");
+    EXPECT_EQ(prefixer.finish(), "");
+}
+
+TEST(LinePrefixer, an_endless_line_is_cut) {
+    LinePrefixer prefixer("a", 1);
+    const std::string lines = feed(prefixer, std::string(100'000, 'x'));
+    EXPECT_GT(lines.size(), 90'000U);
+    EXPECT_GT(std::count(lines.begin(), lines.end(), '\n'), 10);
+}
+
+class Pipe {
+public:
+    Pipe() { EXPECT_EQ(::pipe(ends_.data()), 0); }
+    ~Pipe() {
+        close_reader();
+        close_writer();
+    }
+    Pipe(const Pipe&) = delete;
+    Pipe& operator=(const Pipe&) = delete;
+    int writer() const { return ends_[1]; }
+    int reader() const { return ends_[0]; }
+    void close_reader() { close(0); }
+    void close_writer() { close(1); }
+    std::string read_all() {
+        std::string text;
+        std::array<char, 4096> buffer;
+        for (ssize_t n = 0; (n = ::read(ends_[0], buffer.data(), buffer.size())) > 0;) {
+            text.append(buffer.data(), static_cast<std::size_t>(n));
+        }
+        return text;
+    }
+
+private:
+    void close(std::size_t end) {
+        if (ends_.at(end) >= 0) {
+            ::close(ends_.at(end));
+            ends_.at(end) = -1;
+        }
+    }
+    std::array<int, 2> ends_{-1, -1};
+};
+
+TEST(Output, everything_arrives_in_order) {
+    Pipe pipe;
+    std::string expected;
+    auto reader = std::async(std::launch::async, [&pipe] { return pipe.read_all(); });
+    {
+        Output output(pipe.writer(), [](int) { FAIL(); });
+        for (int i = 0; i < 100'000; ++i) {
+            const std::string line = std::to_string(i) + "\n";
+            expected += line;
+            output.write(line);
+        }
+        output.flush();
+    }
+    pipe.close_writer();
+    EXPECT_EQ(reader.get(), expected);
+}
+
+TEST(Output, a_reader_that_went_away_is_reported_and_nobody_waits) {
+    ::signal(SIGPIPE, SIG_IGN);
+    Pipe pipe;
+    pipe.close_reader();
+    std::promise<int> error;
+    Output output(pipe.writer(), [&error](int number) { error.set_value(number); });
+    output.write("x");
+    EXPECT_EQ(error.get_future().get(), EPIPE);
+    for (int i = 0; i < 1000; ++i) {
+        output.write(std::string(4096, 'y'));
+    }
+    output.flush();
+}
+
+TEST(Output, a_writer_far_ahead_of_a_stuck_reader_is_let_go) {
+    Pipe pipe;
+    Output output(pipe.writer(), [](int) {});
+    std::promise<void> done;
+    std::thread writer([&] {
+        for (int i = 0; i < 1000; ++i) {
+            output.write(std::string(4096, 'y'));
+        }
+        done.set_value();
+    });
+    output.stop_waiting();
+    done.get_future().get();
+    writer.join();
+    output.abandon();
+    output.flush();
+    // Lets the writing thread out of its write().
+    pipe.close_writer();
+    (void)pipe.read_all();
+}
+
+}  // namespace
+}  // namespace tools
