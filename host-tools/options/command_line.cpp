@@ -40,6 +40,7 @@ public:
 
     void add_flag(std::string_view name) {
         names_.push_back(name);
+        flags_.push_back(name);
         auto* option = app_.add_flag_function(dashes(name), [this, name](std::int64_t) {
             values_[name] = {"true"};
         });
@@ -146,7 +147,7 @@ private:
             if (count > 1 && !repeatable(flag)) {
                 return fmt::format("{} is given more than once ({})", flag, hint());
             }
-            if (app_.get_option(flag)->get_type_size() == 0) {
+            if (std::ranges::find(flags_, name) != flags_.end()) {
                 for (const std::string& word : words) {
                     if (word.starts_with(flag + "=")) {
                         return fmt::format("{} takes no value ({})", flag, hint());
@@ -166,6 +167,7 @@ private:
     CLI::App app_;
     std::string command_;
     std::vector<std::string_view> names_;
+    std::vector<std::string_view> flags_;  // those of names_ that take no value
     Values values_;
 };
 
