@@ -14,6 +14,7 @@ void free_slot(Context& ctx, uint32_t slot) {
     state.task = 0;
     state.next = ctx.free_slots;
     ctx.free_slots = slot + 1;
+    --ctx.in_flight;
 }
 
 void fill(Context& ctx, Task& task, uint32_t slot) {
@@ -21,6 +22,7 @@ void fill(Context& ctx, Task& task, uint32_t slot) {
     state.task = id_of(task);
     state.next = kInFlight;
     ++state.generation;
+    ++ctx.in_flight;
     // The submission lies in the task's frame; copied here, in one place, field by field (no
     // memcpy).
     const auto* from = reinterpret_cast<const cops_submission*>(load_relaxed(&task.result));

@@ -123,13 +123,23 @@ void allow_interrupts() {
     }
 }
 
+// Only a completion could wake a coroutine now, and none is on its way.
+[[noreturn]] void fail_asleep() {
+    std::fputs("cops: every coroutine sleeps and no request is in flight\n", stderr);
+    std::exit(EXIT_FAILURE);
+}
+
 // With UIE clear an interrupt that comes after the last look stays pending and ends the wfi.
 void idle(cops_executor_context& context) {
     if (has_user_interrupts()) {
         clear_bits<COPS_CSR_USTATUS>(COPS_USTATUS_UIE);
     }
     bool slept = false;
-    if (cops_executor_park_begin(&context) != 0 && system_call(COPS_SYS_PARK) == COPS_PARK_WFI) {
+    const bool asleep = cops_executor_park_begin(&context) != 0;
+    if (asleep && context.in_flight == 0) {
+        fail_asleep();
+    }
+    if (asleep && system_call(COPS_SYS_PARK) == COPS_PARK_WFI) {
         __asm__ volatile("wfi" : : : "memory");
         clear_bits<COPS_CSR_UIP>(kSoftware);
         slept = true;

@@ -164,6 +164,12 @@ TEST_F(Applications, hostile_requests_get_their_errors_and_harm_nothing) {
     EXPECT_THAT(result.out, HasSubstr("test-hostile: all passed"));
 }
 
+TEST_F(Applications, process_that_nobody_can_wake_says_so_and_ends) {
+    const ProcessResult result = run({"test-asleep"});
+    EXPECT_EQ(result.exit_code, 64 + 1);
+    EXPECT_THAT(result.out, HasSubstr("every coroutine sleeps and no request is in flight"));
+}
+
 struct Example {
     const char* name;
     std::vector<std::string> arguments;

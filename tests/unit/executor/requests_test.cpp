@@ -43,6 +43,23 @@ TEST(ExecutorSubmit, request_carries_level_slot_hart_and_task) {
     EXPECT_THAT(results, ElementsAre(4096));
 }
 
+TEST(ExecutorSubmit, slots_taken_are_counted_until_their_completion) {
+    Side side;
+    Results results;
+    start(side.context(), asks(results), 5);
+    start(side.context(), asks(results), 5);
+    side.context().batch_hold = 8;
+    side.run();
+    const auto batch = side.take_batch();
+    EXPECT_EQ(side.context().in_flight, 2u);
+    side.complete(batch[0], 1);
+    side.run();
+    EXPECT_EQ(side.context().in_flight, 1u);
+    side.complete(batch[1], 1);
+    side.run();
+    EXPECT_EQ(side.context().in_flight, 0u);
+}
+
 TEST(ExecutorSubmit, refused_request_completes_with_the_error_and_the_rest_is_kept) {
     Side side;
     Results results;

@@ -140,6 +140,7 @@ struct cops_executor_context {
     struct cops_queue slot_queue[VIRTIO_COPS_LEVELS]; /* Tasks that wait for a slot. */
     uint64_t slot_waiting;                            /* Bit l: slot_queue[l] is not empty. */
     uint32_t free_slots;                              /* Free list of this context. */
+    uint32_t in_flight; /* Slots taken: requests in the batch, in the kernel, or at the host. */
     uint32_t batch_count;
     uint32_t batch_level; /* Most urgent level in the batch. */
     uint32_t
