@@ -37,6 +37,19 @@ publish_ready(virtio_cops_board& board, std::uint64_t ready, const virtio_cops_h
     return best(ready) < best(before) && best(ready) < ring_level;
 }
 
+/// Level at which a process competes on the hart of `line`, VIRTIO_COPS_LEVEL_NONE = not at all:
+/// what is ready there and what has completed without the executor's knowing, cut by its ceiling.
+/// To be asked after a used-buffer interrupt and on switching away.
+inline std::uint32_t runnable_level(const virtio_cops_line& line, std::uint32_t ceiling) {
+    const std::uint64_t levels = __atomic_load_n(&line.ready, __ATOMIC_RELAXED)
+                                 | __atomic_load_n(&line.wake_pending, __ATOMIC_RELAXED);
+    if (levels == 0) {
+        return VIRTIO_COPS_LEVEL_NONE;
+    }
+    const auto best = static_cast<std::uint32_t>(__builtin_ctzll(levels));
+    return best < ceiling ? ceiling : best;
+}
+
 /// Lists a slot that the kernel completed itself and sets its level pending. The caller then makes
 /// the process look: if it is current on this hart nothing is needed (it drains before it goes on).
 inline void list_slot(
