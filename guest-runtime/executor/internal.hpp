@@ -92,8 +92,9 @@ void requeue_head(Context& ctx, Task& task);
 /// Takes the most urgent task that is not less urgent than `limit`, own or stolen, and makes it
 /// current.
 Task* pick(Context& ctx, uint32_t limit);
-/// Nothing runs here: running_level NONE, claim published.
-void retire(Context& ctx);
+/// No coroutine runs here. `level` is that of what the executor itself does next: NONE, or that of
+/// the requests it submits, whose completions it will then find by itself.
+void retire(Context& ctx, uint32_t level);
 /// Most urgent level ready anywhere in the group.
 uint32_t best_in_group(const Context& ctx);
 

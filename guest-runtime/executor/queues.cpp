@@ -254,14 +254,14 @@ Task* pick(Context& ctx, uint32_t limit) {
     return task;
 }
 
-void retire(Context& ctx) {
+void retire(Context& ctx, uint32_t level) {
     lock(ctx);
     ctx.current = 0;
-    ctx.running_level = kNone;
+    ctx.running_level = level;
     publish(ctx);
     unlock(ctx);
     if (ctx.line != nullptr) {
-        store_relaxed(&ctx.line->running_level, kNone);
+        store_relaxed(&ctx.line->running_level, level);
     }
 }
 
@@ -321,7 +321,7 @@ uint64_t cops_executor_take_kicks(cops_executor_context* ctx) {
 
 int cops_executor_park_begin(cops_executor_context* ctx) {
     cops_executor_enter(ctx);
-    executor::retire(*ctx);
+    executor::retire(*ctx, executor::kNone);
     __atomic_fetch_or(&ctx->group->parked, executor::bit(ctx->index), __ATOMIC_SEQ_CST);
     // Partners: kick() queues, fences, then reads `parked`; the host raises wake_pending, fences,
     // then reads running_level, which is NONE by now.

@@ -233,7 +233,7 @@ int cops_executor_run(cops_executor_context* ctx, uint32_t budget, uint32_t limi
             cops_executor_drain(ctx, COPS_DRAIN_POLL);
         }
         if (executor::must_return(*ctx, budget, limit, reason)) {
-            executor::retire(*ctx);
+            executor::retire(*ctx, reason == COPS_RUN_SUBMIT ? ctx->batch_level : executor::kNone);
             executor::fence();  // Partner: the host, as in overtaken().
             if (reason == COPS_RUN_IDLE && executor::pending(*ctx) != 0) {
                 continue;

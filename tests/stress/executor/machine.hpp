@@ -51,6 +51,7 @@ private:
     void interrupt(unsigned index);
     void sleep(unsigned index);
     void complete(const cops_submission& request);
+    std::uint32_t running_level(unsigned hart);
 
     Side& side_;
     Weakness weakness_;

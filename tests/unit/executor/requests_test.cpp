@@ -43,6 +43,20 @@ TEST(ExecutorSubmit, request_carries_level_slot_hart_and_task) {
     EXPECT_THAT(results, ElementsAre(4096));
 }
 
+TEST(ExecutorSubmit, submitting_is_work_of_the_requests_level) {
+    Side side;
+    Results results;
+    start(side.context(), asks(results), 13);
+    EXPECT_EQ(side.run(), COPS_RUN_SUBMIT);
+    EXPECT_EQ(side.line().running_level, 13u);
+    EXPECT_EQ(side.line().ready, 1ull << 13);
+    const auto batch = side.take_batch();
+    EXPECT_FALSE(side.complete(batch[0], 0)) << "the executor is about to look: no interrupt";
+    EXPECT_EQ(side.run(), COPS_RUN_IDLE);
+    EXPECT_EQ(side.line().running_level, unsigned{VIRTIO_COPS_LEVEL_NONE});
+    EXPECT_EQ(side.line().ready, 0u);
+}
+
 TEST(ExecutorSubmit, slots_taken_are_counted_until_their_completion) {
     Side side;
     Results results;
