@@ -77,6 +77,7 @@ void Machine::complete(const cops_submission& request) {
     switch (weakness_) {
     case Weakness::host_looks_before_it_raises:
         must_interrupt = running_level(request.hart) > request.level;
+        ++looks_;
         // Until what was seen is no longer true; not for ever, for it may stay true.
         for (int i = 0; i < 1000 && running_level(request.hart) <= request.level; ++i) {
             std::this_thread::yield();
@@ -93,6 +94,7 @@ void Machine::complete(const cops_submission& request) {
         return;
     default:
         must_interrupt = side_.complete(request, request.offset, kPath);
+        ++looks_;
         break;
     }
     if (must_interrupt) {

@@ -37,6 +37,8 @@ public:
     void stop();
     /// A coroutine has waited in vain: ends the run as lost.
     void give_up() { lost_ = true; }
+    /// How often the host has decided whether to interrupt.
+    [[nodiscard]] unsigned looks() const { return looks_.load(); }
 
     /// Nobody made progress for the patience of a test although work was left: a wake was lost.
     [[nodiscard]] bool lost() const { return lost_.load(); }
@@ -58,6 +60,7 @@ private:
     std::vector<Hart> harts_;
     std::mutex mutex_;  // Guards queue_.
     std::deque<cops_submission> queue_;
+    std::atomic<unsigned> looks_ = 0;
     std::atomic<bool> stopped_ = false;
     std::atomic<bool> lost_ = false;
 };

@@ -54,14 +54,14 @@ Routine spinner(Side& side, Load& load, std::atomic<unsigned>& rounds_left) {
     load.end();
 }
 
-// Level 3 runs for a while beside the request of another of level 3: the host that looks then must
-// not interrupt, and the one that looks later must.
+// Every other time, level 3 goes on until the host has looked, beside a request of level 3: the
+// host must not interrupt then, and one that acts on that look later is wrong.
 Routine flicker(Load& load, std::atomic<unsigned>& rounds_left) {
-    unsigned seed = 1;
-    while (rounds_left.load() != 0) {
-        seed = seed * 1103515245 + 12345;
-        for (unsigned i = seed >> 20; i != 0; --i) {
-            __asm__ volatile("" : : : "memory");
+    while (rounds_left.load() != 0 && !load.machine.lost()) {
+        const unsigned looks = load.machine.looks();
+        while (rounds_left.load() % 2 == 0 && load.machine.looks() == looks) {
+            std::this_thread::yield();  // As the spinner.
+            co_await Yield();
         }
         co_await Suspend();
     }
