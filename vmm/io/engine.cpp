@@ -82,7 +82,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
     std::unique_ptr<Engine> engine(new Engine(options, wake_fd));
     engine->ring_.ring_fd = -1;
     // Twice: operations, their cancellations and the wake-up poll all get a completion entry.
-    const unsigned completions = 2 * options.max_in_flight + 64;
+    const unsigned completions = std::max(2 * options.max_in_flight + 64, kSubmissionEntries);
     const auto mode =
         set_up_ring(engine->ring_, kSubmissionEntries, completions, options.best_mode);
     if (!mode) {
