@@ -96,8 +96,7 @@ Result<void> Machine::load_images() {
     }
     const auto bytes =
         config_.kernel.empty() ? std::as_bytes(std::span(config_.kernel_bytes)) : std::span(file);
-    const auto kernel =
-        parse_kernel(bytes, config_.kernel.empty() ? "image" : config_.kernel, ram);
+    const auto kernel = parse_kernel(bytes, config_.kernel.empty() ? "image" : config_.kernel, ram);
     if (!kernel) {
         return std::unexpected(kernel.error());
     }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine/machine.hpp"
 
-#include <algorithm>
-#include <limits>
-#include <utility>
-
 #include "cpu/engine.hpp"
 #include "machine/hart.hpp"
 #include "machine/platform.hpp"
 #include "machine/sbi.hpp"
 
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
 
 namespace vmm {
 namespace {
@@ -28,8 +28,7 @@ Result<void> check_config(const MachineConfig& config) {
         );
     }
     // The device tree's timebase-frequency has 32 bits.
-    if (config.timebase_hz == 0
-        || config.timebase_hz > std::numeric_limits<std::uint32_t>::max()) {
+    if (config.timebase_hz == 0 || config.timebase_hz > std::numeric_limits<std::uint32_t>::max()) {
         return fail(
             ErrorKind::configuration,
             fmt::format(
@@ -52,15 +51,12 @@ Machine::Machine(MachineConfig config, MachineListener* listener, ConsoleOutput 
 
 Machine::~Machine() = default;
 
-Result<std::unique_ptr<Machine>> Machine::create(
-    MachineConfig config, MachineListener* listener, ConsoleOutput console
-) {
+Result<std::unique_ptr<Machine>>
+Machine::create(MachineConfig config, MachineListener* listener, ConsoleOutput console) {
     if (const auto sound = check_config(config); !sound) {
         return std::unexpected(sound.error());
     }
-    std::unique_ptr<Machine> machine(
-        new Machine(std::move(config), listener, std::move(console))
-    );
+    std::unique_ptr<Machine> machine(new Machine(std::move(config), listener, std::move(console)));
     auto memory = GuestMemory::create(platform::kRam, machine->config_.memory_bytes);
     if (!memory) {
         return fail(
@@ -77,8 +73,7 @@ Result<std::unique_ptr<Machine>> Machine::create(
         [&self](Finisher::Verdict verdict, std::uint16_t code) { self.finish(verdict, code); }
     );
     machine->sbi_ = std::make_unique<Sbi>(self);
-    const auto reserved =
-        self.bus_.reserve("RAM", platform::kRam, machine->config_.memory_bytes);
+    const auto reserved = self.bus_.reserve("RAM", platform::kRam, machine->config_.memory_bytes);
     if (!reserved) {
         return std::unexpected(reserved.error());
     }
@@ -92,15 +87,13 @@ Result<void> Machine::add_virtio(unsigned slot, VirtioDevice& device) {
     return platform_->add_virtio(bus_, slot, device);
 }
 
-Result<void> Machine::add_mmio(
-    std::string name, GuestPhys base, std::uint64_t size, MmioDevice& device
-) {
+Result<void>
+Machine::add_mmio(std::string name, GuestPhys base, std::uint64_t size, MmioDevice& device) {
     return bus_.add(std::move(name), base, size, device);
 }
 
-Result<std::span<std::byte>> Machine::add_host_region(
-    std::string name, GuestPhys base, std::uint64_t size
-) {
+Result<std::span<std::byte>>
+Machine::add_host_region(std::string name, GuestPhys base, std::uint64_t size) {
     if (const auto reserved = bus_.reserve(std::move(name), base, size); !reserved) {
         return std::unexpected(reserved.error());
     }

@@ -4,12 +4,11 @@
 #include "machine/hart.hpp"
 #include "machine/machine.hpp"
 #include "machine/platform.hpp"
-
 #include "memory/state.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace vmm {
 namespace {
@@ -23,16 +22,16 @@ bool all_zero(std::span<const std::byte> bytes) {
 }
 
 std::unexpected<Error> damaged(std::string_view what) {
-    return fail(
-        ErrorKind::configuration, fmt::format("the saved machine is damaged ({})", what)
-    );
+    return fail(ErrorKind::configuration, fmt::format("the saved machine is damaged ({})", what));
 }
 
 }  // namespace
 
 Result<std::vector<std::byte>> Machine::save() const {
     if (harts_.empty() || !reset_finished()) {
-        return fail(ErrorKind::internal, "a machine is saved between runs, with its devices drained");
+        return fail(
+            ErrorKind::internal, "a machine is saved between runs, with its devices drained"
+        );
     }
     StateWriter out;
     out.put(kMagic);
@@ -109,8 +108,7 @@ Result<void> Machine::load_ram(StateReader& in) {
 Result<void> Machine::check_shape(StateReader& in) const {
     if (in.get<std::uint64_t>() != kMagic || in.get<std::uint32_t>() != kFormat) {
         return fail(
-            ErrorKind::configuration,
-            "this is not a machine saved by this version of cops"
+            ErrorKind::configuration, "this is not a machine saved by this version of cops"
         );
     }
     const auto cpus = in.get<std::uint32_t>();
@@ -147,8 +145,9 @@ Result<void> Machine::check_shape(StateReader& in) const {
 
 Result<void> Machine::load_outcome(StateReader& in) {
     clock_.set_guest_time(in.get<std::uint64_t>());
-    const auto ending =
-        static_cast<Ending>(in.get_below<std::uint8_t>(static_cast<std::uint8_t>(Ending::failed) + 1));
+    const auto ending = static_cast<Ending>(
+        in.get_below<std::uint8_t>(static_cast<std::uint8_t>(Ending::failed) + 1)
+    );
     const auto status = in.get<std::uint32_t>();
     std::string message = in.get_text();
     if (!in.ok()) {

@@ -2,10 +2,10 @@
 #include "devices/virtio_mmio/virtio_mmio.hpp"
 #include "memory/state.hpp"
 
-#include <gtest/gtest.h>
-
 #include <virtio/virtio_config.h>
 #include <virtio/virtio_mmio.h>
+
+#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstring>

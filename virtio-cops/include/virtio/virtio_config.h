@@ -18,13 +18,14 @@
 #define VIRTIO_F_NOTIFY_ON_EMPTY 24 /* Legacy. */
 #define VIRTIO_F_ANY_LAYOUT 27      /* Legacy. */
 #define VIRTIO_F_VERSION_1 32       /* Virtio 1.0 or later. */
-#define VIRTIO_F_ACCESS_PLATFORM 33 /* Device accesses are limited or translated by the platform.  \
-                                     */
-#define VIRTIO_F_IOMMU_PLATFORM 33  /* Old name of ACCESS_PLATFORM. */
-#define VIRTIO_F_RING_PACKED 34     /* Packed ring layout. */
-#define VIRTIO_F_IN_ORDER 35        /* Buffers are used in the order they were made available. */
-#define VIRTIO_F_ORDER_PLATFORM 36  /* Memory accesses are ordered as the platform orders them. */
-#define VIRTIO_F_SR_IOV 37          /* Single root I/O virtualisation. */
+#define VIRTIO_F_ACCESS_PLATFORM                                                                   \
+    33                             /* Device accesses are limited or translated by the platform.   \
+                                    */
+#define VIRTIO_F_IOMMU_PLATFORM 33 /* Old name of ACCESS_PLATFORM. */
+#define VIRTIO_F_RING_PACKED 34    /* Packed ring layout. */
+#define VIRTIO_F_IN_ORDER 35       /* Buffers are used in the order they were made available. */
+#define VIRTIO_F_ORDER_PLATFORM 36 /* Memory accesses are ordered as the platform orders them. */
+#define VIRTIO_F_SR_IOV 37         /* Single root I/O virtualisation. */
 #define VIRTIO_F_NOTIFICATION_DATA 38 /* The driver passes extra data in notifications. */
 #define VIRTIO_F_NOTIF_CONFIG_DATA 39 /* Notification data is given by the device. */
 #define VIRTIO_F_RING_RESET 40        /* Queues can be reset one by one. */

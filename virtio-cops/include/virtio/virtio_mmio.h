@@ -11,11 +11,11 @@
 #define VIRTIO_MMIO_VERSION 0x004     /* 2, read-only. */
 #define VIRTIO_MMIO_DEVICE_ID 0x008   /* 0 = nothing here; read-only. */
 #define VIRTIO_MMIO_VENDOR_ID 0x00c   /* Read-only. */
-#define VIRTIO_MMIO_DEVICE_FEATURES                                                                \
-    0x010 /* 32 offered feature bits, chosen by DEVICE_FEATURES_SEL; read-only. */
+/* 32 offered feature bits, chosen by DEVICE_FEATURES_SEL; read-only. */
+#define VIRTIO_MMIO_DEVICE_FEATURES 0x010
 #define VIRTIO_MMIO_DEVICE_FEATURES_SEL 0x014 /* Write-only. */
-#define VIRTIO_MMIO_DRIVER_FEATURES                                                                \
-    0x020 /* 32 accepted feature bits, chosen by DRIVER_FEATURES_SEL; write-only. */
+/* 32 accepted feature bits, chosen by DRIVER_FEATURES_SEL; write-only. */
+#define VIRTIO_MMIO_DRIVER_FEATURES 0x020
 #define VIRTIO_MMIO_DRIVER_FEATURES_SEL 0x024 /* Write-only. */
 #define VIRTIO_MMIO_QUEUE_SEL 0x030     /* Which queue the queue registers are about; write-only. */
 #define VIRTIO_MMIO_QUEUE_NUM_MAX 0x034 /* Largest queue size, 0 = no such queue; read-only. */
@@ -36,8 +36,8 @@
 #define VIRTIO_MMIO_SHM_LEN_HIGH 0x0b4
 #define VIRTIO_MMIO_SHM_BASE_LOW 0x0b8 /* Its guest-physical address; read-only. */
 #define VIRTIO_MMIO_SHM_BASE_HIGH 0x0bc
-#define VIRTIO_MMIO_QUEUE_RESET                                                                    \
-    0x0c0 /* With VIRTIO_F_RING_RESET; virtio 1.2 names it, Linux has no name. */
+/* With VIRTIO_F_RING_RESET; virtio 1.2 names it, Linux has no name. */
+#define VIRTIO_MMIO_QUEUE_RESET 0x0c0
 #define VIRTIO_MMIO_CONFIG_GENERATION 0x0fc /* Changes with configuration space; read-only. */
 #define VIRTIO_MMIO_CONFIG 0x100            /* Configuration space begins here. */
 

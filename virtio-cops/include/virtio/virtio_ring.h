@@ -18,9 +18,9 @@
 #define VRING_PACKED_DESC_F_AVAIL 7
 #define VRING_PACKED_DESC_F_USED 15
 
-#define VRING_USED_F_NO_NOTIFY 1     /* vring_used.flags: the driver need not notify. A hint. */
-#define VRING_AVAIL_F_NO_INTERRUPT 1 /* vring_avail.flags: the device need not interrupt. A hint.  \
-                                      */
+#define VRING_USED_F_NO_NOTIFY 1 /* vring_used.flags: the driver need not notify. A hint. */
+/* vring_avail.flags: the device need not interrupt. A hint. */
+#define VRING_AVAIL_F_NO_INTERRUPT 1
 
 /* vring_packed_desc_event.flags. */
 #define VRING_PACKED_EVENT_FLAG_ENABLE 0x0

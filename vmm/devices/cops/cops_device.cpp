@@ -8,7 +8,7 @@
 namespace vmm {
 
 CopsDevice::CopsDevice(
-    virtio_cops::DeviceOptions options,
+    const virtio_cops::DeviceOptions& options,
     std::uint32_t device_id,
     GuestMemory& memory,
     std::span<std::byte> host_page,

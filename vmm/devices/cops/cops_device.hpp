@@ -45,7 +45,7 @@ public:
     /// `host_page`: memory of kCopsHostPage, kCopsRegionSize bytes. All references outlive the
     /// device.
     CopsDevice(
-        virtio_cops::DeviceOptions options,
+        const virtio_cops::DeviceOptions& options,
         std::uint32_t device_id,
         GuestMemory& memory,
         std::span<std::byte> host_page,
