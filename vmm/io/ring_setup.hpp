@@ -9,9 +9,13 @@ namespace vmm::io {
 
 /// How a running vCPU learns that completions wait, best first. Kernels from 6.1 on have the first.
 enum class RingMode : unsigned char {
-    deferred,     ///< SINGLE_ISSUER | DEFER_TASKRUN | TASKRUN_FLAG: the flags word says so.
-    cooperative,  ///< COOP_TASKRUN | TASKRUN_FLAG (5.19): the flags word says so.
-    plain,        ///< The kernel interrupts the thread; seen when the vCPU next leaves its engine.
+    /// SINGLE_ISSUER | DEFER_TASKRUN | TASKRUN_FLAG: the flags word always says so.
+    deferred,
+    /// COOP_TASKRUN | TASKRUN_FLAG (5.19): the flags word says so, but for completions that the
+    /// kernel posted while it interrupted the thread anyway; those wait for the end of the slice.
+    cooperative,
+    /// The kernel interrupts the thread; seen when the vCPU next leaves its engine.
+    plain,
 };
 
 /// Sets `ring` up in the best mode that the kernel has, from `best` down. To be called by the

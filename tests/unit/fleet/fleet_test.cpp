@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "process.hpp"
+
+#include <vmm/fleet.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace vmm {
+namespace {
+
+std::string guest_image(const char* what) {
+    return std::string(COPS_GUEST_PROGRAM_DIR) + "/fleet_guest_" + what;
+}
+
+GuestConfig guest(const char* what, const char* name = nullptr) {
+    GuestConfig config;
+    config.name = name != nullptr ? name : what;
+    config.memory_bytes = std::uint64_t{16} << 20;
+    config.kernel = guest_image(what);
+    return config;
+}
+
+/// The consoles of a fleet's guests, as text that a test can wait for.
+class Consoles {
+public:
+    ConsoleSink sink() {
+        return [this](std::size_t index, std::span<const char> bytes) {
+            const std::lock_guard lock(mutex_);
+            texts_.resize(std::max(texts_.size(), index + 1));
+            texts_[index].append(bytes.data(), bytes.size());
+            signal_.notify_all();
+        };
+    }
+    void wait_for(std::size_t index, const std::string& text) {
+        std::unique_lock lock(mutex_);
+        signal_.wait(lock, [&] {
+            return index < texts_.size() && texts_[index].find(text) != std::string::npos;
+        });
+    }
+    std::string text(std::size_t index) {
+        const std::lock_guard lock(mutex_);
+        return index < texts_.size() ? texts_[index] : "";
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable signal_;
+    std::vector<std::string> texts_;
+};
+
+std::unique_ptr<Fleet> start(const FleetConfig& config, Consoles& consoles) {
+    auto fleet = Fleet::create(config, consoles.sink());
+    EXPECT_TRUE(fleet) << (fleet ? "" : fleet.error().message);
+    const auto started = (*fleet)->start();
+    EXPECT_TRUE(started) << (started ? "" : started.error().message);
+    return std::move(*fleet);
+}
+
+GuestOutcome run_one(const GuestConfig& config) {
+    Consoles consoles;
+    auto fleet = start({.guests = {config}}, consoles);
+    fleet->wait();
+    return fleet->report().guests.at(0).outcome;
+}
+
+std::string error_of(const FleetConfig& config) {
+    const auto fleet = Fleet::create(config, {});
+    EXPECT_FALSE(fleet);
+    EXPECT_EQ(fleet.error().kind, ErrorKind::configuration) << fleet.error().message;
+    return fleet.error().message;
+}
+
+TEST(FleetConfig, what_makes_no_fleet_is_refused) {
+    EXPECT_NE(error_of({}).find("needs a guest"), std::string::npos);
+    EXPECT_NE(
+        error_of({.workers = 0, .guests = {guest("poweroff")}}).find("workers"), std::string::npos
+    );
+    const std::string policy = error_of({.policy = "lottery", .guests = {guest("poweroff")}});
+    EXPECT_NE(policy.find("lottery"), std::string::npos);
+    EXPECT_NE(policy.find("priority, fair"), std::string::npos);
+    const std::string names = error_of({.guests = {guest("poweroff", "a"), guest("status", "a")}});
+    EXPECT_NE(names.find("two guests have the name a"), std::string::npos);
+}
+
+TEST(FleetConfig, a_bad_grant_names_guest_and_grant) {
+    GuestConfig config = guest("poweroff");
+    config.grants = {{.name = "data", .path = "/nonexistent/file"}};
+    const std::string said = error_of({.guests = {config}});
+    EXPECT_NE(said.find("guest poweroff"), std::string::npos) << said;
+    EXPECT_NE(said.find("grant data"), std::string::npos) << said;
+}
+
+TEST(FleetConfig, a_bad_tenant_is_refused) {
+    GuestConfig config = guest("poweroff");
+    config.tenant.base_level = 64;
+    EXPECT_NE(error_of({.guests = {config}}).find("levels"), std::string::npos);
+    config.tenant = {.weight = 0};
+    EXPECT_NE(error_of({.guests = {config}}).find("weight"), std::string::npos);
+}
+
+TEST(Fleet, power_off_ends_a_guest_well) {
+    const GuestOutcome outcome = run_one(guest("poweroff"));
+    EXPECT_EQ(outcome.ending, Ending::powered_off) << outcome.message;
+    EXPECT_EQ(outcome.status, 0U);
+}
+
+TEST(Fleet, an_application_status_comes_through) {
+    EXPECT_EQ(run_one(guest("status")).status, 7U);
+}
+
+TEST(Fleet, a_guest_that_stops_its_last_hart_has_crashed) {
+    const GuestOutcome outcome = run_one(guest("stop_hart"));
+    EXPECT_EQ(outcome.ending, Ending::crashed);
+    EXPECT_FALSE(outcome.message.empty());
+}
+
+TEST(Fleet, reset_without_reboot_ends_the_guest) {
+    GuestConfig config = guest("reset");
+    config.reboot = false;
+    EXPECT_EQ(run_one(config).ending, Ending::reset);
+}
+
+TEST(Fleet, reset_with_reboot_boots_again_until_stopped) {
+    Consoles consoles;
+    auto fleet = start({.guests = {guest("reset")}}, consoles);
+    consoles.wait_for(0, "rrrrr");
+    fleet->stop();
+    fleet->wait();
+    EXPECT_EQ(fleet->report().guests.at(0).outcome.ending, Ending::stopped);
+}
+
+TEST(Fleet, stop_ends_guests_that_run_or_sleep_and_says_so) {
+    Consoles consoles;
+    auto fleet = start({.workers = 2, .guests = {guest("spin"), guest("idle")}}, consoles);
+    EXPECT_FALSE(fleet->wait_for(1'000'000));
+    fleet->stop();
+    fleet->wait();
+    for (const GuestReport& report : fleet->report().guests) {
+        EXPECT_EQ(report.outcome.ending, Ending::stopped);
+        EXPECT_NE(report.ended_ns, 0U);
+    }
+}
+
+TEST(Fleet, the_destructor_stops_what_runs) {
+    Consoles consoles;
+    start({.guests = {guest("spin")}}, consoles).reset();
+}
+
+TEST(Fleet, a_fleet_that_was_never_started_goes_away) {
+    ASSERT_TRUE(Fleet::create({.guests = {guest("spin")}}, {}));
+}
+
+TEST(Fleet, one_guest_ends_and_others_go_on) {
+    Consoles consoles;
+    auto fleet = start(
+        {.guests = {guest("poweroff"), guest("echo"), guest("status"), guest("spin")}}, consoles
+    );
+    const std::string typed = "hello";
+    EXPECT_EQ(fleet->console_input(1, typed), typed.size());
+    consoles.wait_for(1, "hello");
+    EXPECT_EQ(fleet->console_input(1, std::string(".")), 1U);
+    consoles.wait_for(1, "hello.");
+    while (fleet->report().guests[2].outcome.ending == Ending::running
+           || fleet->report().guests[0].outcome.ending == Ending::running) {
+    }
+    fleet->stop();
+    fleet->wait();
+    const FleetReport report = fleet->report();
+    EXPECT_EQ(report.guests[0].outcome.ending, Ending::powered_off);
+    EXPECT_EQ(report.guests[2].outcome.status, 7U);
+    EXPECT_EQ(report.guests[3].outcome.ending, Ending::stopped);
+}
+
+TEST(Fleet, an_idle_guest_is_not_run) {
+    Consoles consoles;
+    auto fleet = start({.guests = {guest("idle"), guest("echo")}}, consoles);
+    // While the other guest gets its input there is time to run the idle one over and over.
+    for (int i = 0; i < 20; ++i) {
+        fleet->console_input(1, std::string("x"));
+    }
+    fleet->console_input(1, std::string("."));
+    consoles.wait_for(1, ".");
+    EXPECT_LT(fleet->report().guests[0].vcpus[0].instructions, 1000U);
+}
+
+TEST(Fleet, equal_guests_share_a_worker_under_every_policy) {
+    for (const char* policy : {"priority", "fair"}) {
+        Consoles consoles;
+        auto fleet =
+            start({.policy = policy, .guests = {guest("spin", "a"), guest("spin", "b")}}, consoles);
+        // Until both have run for long enough; the shares are compared, not the time.
+        FleetReport report;
+        do {
+            report = fleet->report();
+        } while (report.guests[0].vcpus[0].run_ns + report.guests[1].vcpus[0].run_ns < 60'000'000);
+        const auto a = static_cast<double>(report.guests[0].vcpus[0].run_ns);
+        const auto b = static_cast<double>(report.guests[1].vcpus[0].run_ns);
+        EXPECT_GT(a / (a + b), 0.3) << policy;
+        EXPECT_LT(a / (a + b), 0.7) << policy;
+    }
+}
+
+}  // namespace
+}  // namespace vmm
