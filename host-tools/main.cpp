@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `cops` command.
 #include "boot/images.hpp"
+#include "console/message.hpp"
 #include "options/command_line.hpp"
 #include "options/fleet_file.hpp"
 #include "run/exit_code.hpp"
@@ -27,11 +28,11 @@ namespace tools {
 namespace {
 
 /// A descriptor 0, 1 or 2 that is closed would be taken by the next file that we open, and guests'
-/// output would go there.
+/// output would go there. Writing to a closed stdout stays the error that it is.
 void fill_standard_descriptors() {
     for (int fd = 0; fd <= 2; ++fd) {
         if (::fcntl(fd, F_GETFD) == -1) {
-            (void)!::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
+            (void)!::open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY);
         }
     }
 }
@@ -83,10 +84,10 @@ int main(int argc, char** argv) {
         const std::vector<std::string> words(argv + 1, argv + argc);
         return tools::run(words);
     } catch (const tools::Failure& failure) {
-        fmt::print(stderr, "cops: error: {}\n", failure.what());
+        tools::say(STDERR_FILENO, fmt::format("cops: error: {}\n", failure.what()));
         return tools::exit_code(failure.kind());
     } catch (const std::exception& error) {
-        fmt::print(stderr, "cops: error: internal: {}\n", error.what());
+        tools::say(STDERR_FILENO, fmt::format("cops: error: internal: {}\n", error.what()));
         return tools::exit_code(vmm::ErrorKind::internal);
     }
 }

@@ -17,8 +17,10 @@ std::vector<std::string> files_in(const std::filesystem::path& directory) {
     std::vector<std::string> names;
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-        if (entry.is_regular_file(error)) {
-            names.push_back(entry.path().filename().string());
+        // Test programs lie beside the applications, and are no choice for people.
+        std::string name = entry.path().filename().string();
+        if (entry.is_regular_file(error) && !name.starts_with("test-")) {
+            names.push_back(std::move(name));
         }
     }
     std::ranges::sort(names);

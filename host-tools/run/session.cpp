@@ -3,6 +3,7 @@
 
 #include "console/escape.hpp"
 #include "console/line_prefixer.hpp"
+#include "console/message.hpp"
 #include "console/output.hpp"
 #include "console/terminal.hpp"
 #include "report/json.hpp"
@@ -57,6 +58,29 @@ private:
     int fd_;
 };
 
+/// What to say of a guest's end; nothing of a good one.
+std::string ending_text(const vmm::GuestOutcome& outcome) {
+    const std::string why = outcome.message.empty() ? "" : ": " + outcome.message;
+    switch (outcome.ending) {
+    case vmm::Ending::powered_off:
+        return outcome.status == 0
+                   ? ""
+                   : fmt::format("the application ended with status {}", outcome.status);
+    case vmm::Ending::reset:
+        return "the guest asked for a reset" + why;
+    case vmm::Ending::crashed:
+        return "the guest crashed" + why;
+    case vmm::Ending::panicked:
+        return "the guest's kernel panicked" + why;
+    case vmm::Ending::running:
+    case vmm::Ending::failed:
+        return "the guest cannot go on" + why;
+    case vmm::Ending::stopped:
+        break;
+    }
+    return "";
+}
+
 class Session {
 public:
     Session(
@@ -79,7 +103,6 @@ private:
     int finish();
     int code_of(const vmm::FleetReport& report) const;
     void tell(const vmm::FleetReport& report) const;
-    void tell(const vmm::GuestOutcome& outcome) const;
     void write_json(const vmm::FleetReport& report, int code);
 
     vmm::FleetConfig config_;
@@ -218,7 +241,7 @@ void Session::read_input() {
     typed_ = std::move(result.to_guest);
     quit_ = result.quit;
     if (result.help) {
-        fmt::print(options_.messages, kKeys);
+        say(options_.messages, kKeys);
     }
 }
 
@@ -274,48 +297,20 @@ void Session::write_json(const vmm::FleetReport& report, int code) {
 
 void Session::tell(const vmm::FleetReport& report) const {
     for (const vmm::GuestReport& guest : report.guests) {
-        tell(guest.outcome);
+        if (const std::string what = ending_text(guest.outcome); !what.empty()) {
+            const std::string who = options_.console ? "" : guest.outcome.name + ": ";
+            const bool is_error = guest.outcome.ending != vmm::Ending::powered_off
+                                  && guest.outcome.ending != vmm::Ending::reset;
+            const std::string_view kind = is_error ? "error: " : "";
+            say(options_.messages, fmt::format("cops: {}{}{}\n", kind, who, what));
+        }
     }
     if (signals_.received() != 0) {
-        fmt::print(options_.messages, "cops: ended by {}\n", Signals::name(signals_.received()));
+        say(options_.messages,
+            fmt::format("cops: ended by {}\n", Signals::name(signals_.received())));
     } else if (output_error_ != 0 && output_error_ != EPIPE) {
-        fmt::print(
-            options_.messages,
-            "cops: error: cannot write to stdout: {}\n",
-            std::strerror(output_error_)
-        );
-    }
-}
-
-void Session::tell(const vmm::GuestOutcome& outcome) const {
-    const std::string who = options_.console ? "" : fmt::format("{}: ", outcome.name);
-    const std::string why = outcome.message.empty() ? "" : ": " + outcome.message;
-    switch (outcome.ending) {
-    case vmm::Ending::powered_off:
-        if (outcome.status != 0) {
-            fmt::print(
-                options_.messages,
-                "cops: {}the application ended with status {}\n",
-                who,
-                outcome.status
-            );
-        }
-        break;
-    case vmm::Ending::reset:
-        fmt::print(options_.messages, "cops: {}the guest asked for a reset{}\n", who, why);
-        break;
-    case vmm::Ending::crashed:
-        fmt::print(options_.messages, "cops: error: {}the guest crashed{}\n", who, why);
-        break;
-    case vmm::Ending::panicked:
-        fmt::print(options_.messages, "cops: error: {}the guest's kernel panicked{}\n", who, why);
-        break;
-    case vmm::Ending::running:
-    case vmm::Ending::failed:
-        fmt::print(options_.messages, "cops: error: {}the guest cannot go on{}\n", who, why);
-        break;
-    case vmm::Ending::stopped:
-        break;
+        say(options_.messages,
+            fmt::format("cops: error: cannot write to stdout: {}\n", std::strerror(output_error_)));
     }
 }
 

@@ -6,7 +6,6 @@
 
 #include <vmm/config.hpp>
 
-#include <cstdio>
 #include <string>
 
 namespace tools {
@@ -17,7 +16,7 @@ struct SessionOptions {
     std::string json;     ///< Path of the report; empty: none.
     int input = 0;
     int output = 1;
-    std::FILE* messages = stderr;
+    int messages = 2;
 };
 
 /// Runs a fleet to its end: console, signals, reports. Returns the command's exit code. Throws

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/signals.hpp"
 
+#include "console/message.hpp"
 #include "console/terminal.hpp"
 #include "run/exit_code.hpp"
 #include "support/atomic_file.hpp"
-#include "support/failure.hpp"
 
 #include <fmt/format.h>
 
@@ -17,7 +17,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <mutex>
 
@@ -77,7 +76,7 @@ void Signals::stop_delivery() {
 void Signals::end_now(int number, const char* why) {
     RawTerminal::restore();
     AtomicFile::remove_temporaries();
-    std::fprintf(stderr, "cops: ended by %s%s\n", name(number).c_str(), why);
+    say(STDERR_FILENO, fmt::format("cops: ended by {}{}\n", name(number), why));
     ::_exit(kExitSignal + number);
 }
 

@@ -101,7 +101,7 @@ protected:
             config.guests.push_back({.name = std::string("g") + std::to_string(i)});
         }
         const int output = ::open((directory_ / "out").c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600);
-        std::FILE* messages = std::fopen((directory_ / "err").c_str(), "w");
+        const int messages = ::open((directory_ / "err").c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600);
         const int code = run_session(
             config,
             {.console = console,
@@ -117,7 +117,7 @@ protected:
             signals_
         );
         ::close(output);
-        (void)std::fclose(messages);
+        ::close(messages);
         out_ = read_file(directory_ / "out");
         err_ = read_file(directory_ / "err");
         return code;

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ctrl-C and SIGTERM at any time: an orderly end, its exit code, nothing half-written.
+#include "command.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <random>
+#include <thread>
+
+namespace {
+
+using command::guest;
+using command::Words;
+using test_support::read_file;
+using ::testing::AnyOf;
+
+/// Starts the command with its output in a file.
+pid_t start(const Words& words, const std::string& output) {
+    const Words all = command::cops(words);
+    std::vector<char*> argv;
+    for (const std::string& word : all) {
+        argv.push_back(const_cast<char*>(word.c_str()));
+    }
+    argv.push_back(nullptr);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const int fd = ::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        const int null = ::open("/dev/null", O_RDONLY);
+        ::dup2(null, 0);
+        ::dup2(fd, 1);
+        ::dup2(fd, 2);
+        ::execv(argv[0], argv.data());
+        ::_exit(125);
+    }
+    return child;
+}
+
+/// Exit status, 128+n for signal n; kills what takes more than a minute.
+int wait_for(pid_t child) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    int status = 0;
+    while (::waitpid(child, &status, WNOHANG) == 0) {
+        if (std::chrono::steady_clock::now() > end) {
+            ::kill(child, SIGKILL);
+            ::waitpid(child, &status, 0);
+            ADD_FAILURE() << "the command hangs";
+            return -1;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/// What a run leaves: its output file, and a report that is whole if it is there at all.
+void check_files(const std::filesystem::path& directory) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+        const std::string name = entry.path().filename();
+        if (name == "report.json") {
+            EXPECT_TRUE(nlohmann::json::accept(read_file(entry.path()))) << read_file(entry.path());
+        } else {
+            EXPECT_THAT(name, AnyOf("output", "guest.dtb", "data", "fleet.toml"));
+        }
+    }
+}
+
+class AnyTime : public ::testing::TestWithParam<int> {
+protected:
+    /// Signals a run at random moments of its life, again and again. The run would end with
+    /// `own_code` by itself.
+    void storm(const Words& words, int own_code, int last_millisecond) {
+        const auto seed = std::random_device{}();
+        std::mt19937 random(seed);
+        std::uniform_int_distribution<int> moment(0, last_millisecond * 1000);
+        int signalled = 0;
+        for (int round = 0; round < 30; ++round) {
+            const int delay = moment(random);
+            const pid_t child = start(words, directory_ / "output");
+            std::this_thread::sleep_for(std::chrono::microseconds(delay));
+            ::kill(child, GetParam());
+            const int code = wait_for(child);
+            // Before the command could take charge of signals, they do what they always do.
+            EXPECT_THAT(code, AnyOf(own_code, 128 + GetParam(), -GetParam()))
+                << "seed " << seed << " after " << delay << " us:\n"
+                << read_file(directory_ / "output");
+            signalled += code != own_code ? 1 : 0;
+            check_files(directory_.path());
+            std::filesystem::remove(directory_ / "report.json");
+        }
+        EXPECT_GT(signalled, 0);
+    }
+
+    test_support::TemporaryDirectory directory_;
+};
+
+TEST_P(AnyTime, an_application_ends_in_order) {
+    storm(
+        {"run",
+         "--json",
+         directory_ / "report.json",
+         "--dump-dtb",
+         directory_ / "guest.dtb",
+         "--cpus",
+         "2",
+         "hello"},
+        0,
+        100
+    );
+}
+
+TEST_P(AnyTime, requests_in_flight_are_drained) {
+    test_support::write_file(directory_ / "data", std::string(8 << 20, 'x'));
+    storm(
+        {"run",
+         "--json",
+         directory_ / "report.json",
+         "--workers",
+         "2",
+         "--grant",
+         "f=file:" + (directory_ / "data").string(),
+         "--",
+         "sha256sum",
+         "/host/f",
+         "/host/f"},
+        0,
+        500
+    );
+}
+
+TEST_P(AnyTime, a_fleet_ends_in_order) {
+    test_support::write_file(
+        directory_ / "fleet.toml",
+        "workers = 2\n[[guest]]\nkernel = \"" + guest("bare-spin") + "\"\n[[guest]]\nkernel = \""
+            + guest("bare-idle") + "\"\n[[guest]]\nkernel = \"" + guest("bare-flood") + "\"\n"
+    );
+    storm({"up", "--json", directory_ / "report.json", directory_ / "fleet.toml"}, -1, 200);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Signal,
+    AnyTime,
+    ::testing::Values(SIGINT, SIGTERM),
+    [](const auto& parameter) {
+        return std::string(parameter.param == SIGINT ? "interrupt" : "terminate");
+    }
+);
+
+TEST(Signal, a_run_says_what_ended_it) {
+    const auto result = command::run(
+        {"run", "--kernel", guest("bare-spin")},
+        {.signal_when_output_contains = "ready", .signal_number = SIGTERM}
+    );
+    EXPECT_EQ(result.exit_code, 128 + SIGTERM);
+    EXPECT_EQ(result.out, "ready\n");
+    EXPECT_EQ(result.err, "cops: ended by SIGTERM\n");
+}
+
+TEST(Signal, a_reader_that_does_not_read_cannot_hold_up_the_end) {
+    // Nobody reads the pipe: the guest fills it, and what is behind it, and has to wait.
+    const test_support::TemporaryDirectory directory;
+    const std::string fifo = directory / "fifo";
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    const int reader = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK);
+    const pid_t child = start({"run", "--kernel", guest("bare-flood")}, fifo);
+    int queued = 0;
+    while (queued < 60'000) {
+        ASSERT_EQ(::ioctl(reader, FIONREAD, &queued), 0);
+    }
+    ::kill(child, SIGTERM);
+    EXPECT_EQ(wait_for(child), 128 + SIGTERM);
+    ::close(reader);
+}
+
+}  // namespace

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command at a terminal: keys, and the terminal's mode afterwards.
+#include "command.hpp"
+#include "terminal.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <signal.h>
+#include <unistd.h>
+
+namespace {
+
+using command::guest;
+using ::testing::HasSubstr;
+
+/// Runs a guest between two prints of the terminal's mode.
+class AtTerminal : public ::testing::Test {
+protected:
+    static std::string script(const std::string& kernel) {
+        return "stty -g; " + std::string(COPS_COMMAND) + " run --kernel " + guest(kernel)
+               + "; echo code=$?; stty -g";
+    }
+
+    /// The session must end with `code` and the terminal as it was before.
+    static void expect_end(Terminal& terminal, int code) {
+        ASSERT_TRUE(terminal.wait_for_end()) << terminal.output();
+        const std::string output = terminal.output();
+        EXPECT_THAT(output, HasSubstr("code=" + std::to_string(code) + "\n"));
+        const std::string before = output.substr(0, output.find('\n'));
+        EXPECT_EQ(command::count(output, before), 2U) << output;
+    }
+};
+
+TEST_F(AtTerminal, keys_go_to_the_guest_control_c_too) {
+    Terminal terminal(script("bare-echo"));
+    ASSERT_TRUE(terminal.wait_for("ready\n"));
+    terminal.type("a\x03\x1a\x1c\x0d");
+    EXPECT_TRUE(terminal.wait_for("61\n03\n1a\n1c\n0d\n")) << terminal.output();
+    terminal.type("q");
+    expect_end(terminal, 0);
+}
+
+TEST_F(AtTerminal, control_a_x_ends_it) {
+    Terminal terminal(script("bare-spin"));
+    ASSERT_TRUE(terminal.wait_for("ready\n"));
+    terminal.type("\x01x");
+    expect_end(terminal, 0);
+}
+
+TEST_F(AtTerminal, control_a_twice_reaches_the_guest_once) {
+    Terminal terminal(script("bare-echo"));
+    ASSERT_TRUE(terminal.wait_for("ready\n"));
+    terminal.type("\x01\x01z");
+    EXPECT_TRUE(terminal.wait_for("ready\n01\n7a\n")) << terminal.output();
+    terminal.type("\x01h");
+    EXPECT_TRUE(terminal.wait_for("[Ctrl-A x: ")) << terminal.output();
+    terminal.type("q");
+    expect_end(terminal, 0);
+}
+
+TEST_F(AtTerminal, its_mode_comes_back_after_every_signal) {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGSEGV, SIGABRT, SIGBUS}) {
+        Terminal terminal(script("bare-spin"));
+        ASSERT_TRUE(terminal.wait_for("ready\n"));
+        ASSERT_GT(terminal.child(), 0);
+        ::kill(terminal.child(), number);
+        expect_end(terminal, 128 + number);
+    }
+}
+
+TEST_F(AtTerminal, its_mode_comes_back_when_the_guest_ends) {
+    for (const auto& [kernel, code] : {std::pair("bare-panic", 34), std::pair("bare-crash", 33)}) {
+        Terminal terminal(script(kernel));
+        expect_end(terminal, code);
+    }
+}
+
+TEST_F(AtTerminal, a_stopped_job_gives_the_terminal_back_and_takes_it_again) {
+    // The shell stays in the foreground group, so that the terminal is not taken from the command.
+    Terminal terminal(script("bare-echo"));
+    ASSERT_TRUE(terminal.wait_for("ready\n"));
+    const pid_t child = terminal.child();
+    ::kill(child, SIGTSTP);
+    const auto state_of = [child] {
+        return test_support::read_file("/proc/" + std::to_string(child) + "/stat");
+    };
+    const std::string stopped = ") T ";
+    while (state_of().find(stopped) == std::string::npos) {
+        ::usleep(1000);
+    }
+    ::kill(child, SIGCONT);
+    while (state_of().find(stopped) != std::string::npos) {
+        ::usleep(1000);
+    }
+    terminal.type("q");
+    EXPECT_TRUE(terminal.wait_for("71\n")) << terminal.output();
+    expect_end(terminal, 0);
+}
+
+TEST_F(AtTerminal, a_background_job_leaves_it_alone) {
+    // An interactive shell's job control: the background job is a process group of its own.
+    Terminal terminal(
+        "set -m; stty -g; " + std::string(COPS_COMMAND) + " run --kernel " + guest("bare-panic")
+        + " </dev/tty & wait $!; echo code=$?; stty -g"
+    );
+    ASSERT_TRUE(terminal.wait_for_end()) << terminal.output();
+    EXPECT_THAT(terminal.output(), HasSubstr("code=34\n"));
+}
+
+}  // namespace
