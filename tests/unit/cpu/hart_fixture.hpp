@@ -40,12 +40,21 @@ public:
         }
         return true;
     }
+    /// Ends the run and leaves the registers as they are.
+    static vmm::SbiReply ended(const vmm::SbiCall& call) {
+        return {
+            .error = static_cast<std::int64_t>(call.args[0]),
+            .value = call.args[1],
+            .exit = true,
+            .exit_kind = vmm::ExitKind::ended,
+        };
+    }
     vmm::SbiReply sbi_call(unsigned, const vmm::SbiCall& call) override {
         if (on_sbi_call) {
             return on_sbi_call(call);
         }
         sbi = call;
-        return {.exit = true, .exit_kind = vmm::ExitKind::ended};
+        return ended(call);
     }
     std::uint64_t guest_time() override { return time.load(); }
     vmm::Nanos host_deadline(std::uint64_t ticks) override { return ticks * 10; }

@@ -254,9 +254,11 @@ ExitKind Cpu::run(const RunContext& run_context) {
         return ExitKind::stopped;
     }
     context = run_context;
-    polls_until_clock = 0;
+    // Even when the deadline has passed, the guest gets as far as the next look at the clock.
+    polls_until_clock = kPollsPerClock;
     {
         const GuestFloatScope scope;
+        hart.update_timers();
         serve_fences();
         leave_block = false;
         refresh_mode();
