@@ -226,6 +226,13 @@ std::size_t Fleet::console_input(std::size_t guest, std::span<const char> bytes)
     return guest < impl_->guests.size() ? impl_->guests[guest]->console_input(bytes) : 0;
 }
 
+Result<std::vector<std::uint8_t>> Fleet::save(std::size_t guest) {
+    if (!impl_->started || guest >= impl_->guests.size()) {
+        return fail(ErrorKind::usage, fmt::format("no guest {} runs", guest));
+    }
+    return impl_->guests[guest]->save();
+}
+
 FleetReport Fleet::report() const {
     const Impl& impl = *impl_;
     FleetReport report;

@@ -79,6 +79,9 @@ Result<void> Guest::build(ConsoleOutput console) {
         vcpus_.push_back(pool_.add({.guest = index_, .vcpu = hart}, *ports_.back(), config_.tenant)
         );
     }
+    if (!config_.saved_state.empty()) {
+        return machine_->load(std::as_bytes(std::span(config_.saved_state)));
+    }
     return machine_->boot();
 }
 
@@ -132,15 +135,20 @@ void Guest::put_into_pool() {
     }
 }
 
+void Guest::take_out_of_pool() {
+    for (const auto vcpu : vcpus_) {
+        pool_.remove(vcpu);
+    }
+}
+
 bool Guest::advance() {
+    advance_save();
     if (phase_ == Phase::running && machine_->ended()) {
         phase_ = Phase::leaving;
-        for (const auto vcpu : vcpus_) {
-            pool_.remove(vcpu);
-        }
+        take_out_of_pool();
     }
-    // Acquire: the last worker that ran the guest is done with it.
-    if (phase_ == Phase::leaving && in_pool_.load(std::memory_order_acquire) == 0) {
+    // left() acquires: the last worker that ran the guest is done with it.
+    if (phase_ == Phase::leaving && left()) {
         phase_ = Phase::draining;
         machine_->begin_reset();
     }
@@ -158,6 +166,65 @@ bool Guest::advance() {
         finish(std::move(outcome));
     }
     return phase_ == Phase::ended;
+}
+
+/// Saving: the vCPUs leave, what is in flight completes, the machine is written down, the vCPUs
+/// come back. A guest that ends meanwhile is not saved.
+void Guest::advance_save() {
+    if (!save_asked_.load(std::memory_order_acquire)) {
+        return;
+    }
+    if (phase_ == Phase::running && !machine_->ended()) {
+        phase_ = Phase::saving;
+        device_->set_paused(true);
+        take_out_of_pool();
+    }
+    if (phase_ == Phase::saving && left() && (machine_->ended() || device_->idle())) {
+        if (machine_->ended()) {
+            phase_ = Phase::leaving;
+        } else {
+            auto saved = machine_->save();
+            put_into_pool();
+            if (saved) {
+                const auto* bytes = reinterpret_cast<const std::uint8_t*>(saved->data());
+                answer_save(std::vector(bytes, bytes + saved->size()));
+            } else {
+                answer_save(std::unexpected(std::move(saved.error())));
+            }
+        }
+        device_->set_paused(false);
+    }
+    if (phase_ != Phase::running && phase_ != Phase::saving) {
+        answer_save(fail(ErrorKind::usage, fmt::format("guest {} has ended", config_.name)));
+    }
+}
+
+void Guest::answer_save(SavedState saved) {
+    save_asked_.store(false, std::memory_order_release);
+    const std::lock_guard lock(outcome_mutex_);
+    if (save_) {
+        save_->set_value(std::move(saved));
+        save_.reset();
+    }
+}
+
+Guest::SavedState Guest::save() {
+    std::future<SavedState> saved;
+    {
+        const std::lock_guard lock(outcome_mutex_);
+        if (save_ || ended_ != 0) {
+            return fail(
+                ErrorKind::usage,
+                fmt::format(
+                    "guest {} {}", config_.name, save_ ? "is being saved already" : "has ended"
+                )
+            );
+        }
+        saved = save_.emplace().get_future();
+    }
+    save_asked_.store(true, std::memory_order_release);
+    changed_();
+    return saved.get();
 }
 
 Result<void> Guest::reboot() {
@@ -181,6 +248,10 @@ void Guest::finish(Outcome outcome) {
     const std::lock_guard lock(outcome_mutex_);
     outcome_ = std::move(outcome);
     ended_ = sched::monotonic_now();
+    if (save_) {
+        save_->set_value(fail(ErrorKind::usage, fmt::format("guest {} has ended", config_.name)));
+        save_.reset();
+    }
 }
 
 void Guest::stop() {
@@ -258,10 +329,16 @@ Nanos Guest::now() {
 
 void Guest::complete(std::uint64_t token, std::int64_t result) {
     device_->complete(token, result);
+    if (save_asked_.load(std::memory_order_acquire)) {
+        changed_();
+    }
 }
 
 void Guest::complete_stat(std::uint64_t token, const virtio_cops_stat& stat) {
     device_->complete_stat(token, stat);
+    if (save_asked_.load(std::memory_order_acquire)) {
+        changed_();
+    }
 }
 
 // ---- Port -----------------------------------------------------------------------------------

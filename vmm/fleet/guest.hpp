@@ -15,7 +15,10 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 namespace vmm {
@@ -42,6 +45,8 @@ public:
     bool advance();
     /// Any thread. Ends it now, and for good.
     void stop();
+    /// Any thread; not under locks of the fleet. Fleet::save().
+    Result<std::vector<std::uint8_t>> save();
 
     // ---- Any thread ----
     std::size_t console_input(std::span<const char> bytes) {
@@ -84,7 +89,8 @@ private:
         } counters_;
     };
 
-    enum class Phase : std::uint8_t { created, running, leaving, draining, ended };
+    enum class Phase : std::uint8_t { created, running, leaving, saving, draining, ended };
+    using SavedState = Result<std::vector<std::uint8_t>>;
 
     Guest(
         const GuestConfig& config,
@@ -96,6 +102,10 @@ private:
     Result<void> add_device();
     Result<void> reboot();
     void put_into_pool();
+    void take_out_of_pool();
+    bool left() const noexcept { return in_pool_.load(std::memory_order_acquire) == 0; }
+    void advance_save();
+    void answer_save(SavedState saved);
     void finish(Outcome outcome);
 
     // MachineListener
@@ -139,6 +149,8 @@ private:
     Phase phase_ = Phase::created;         // control thread
     std::atomic<bool> stop_asked_{false};  // set by stop(), read by the control thread
     std::atomic<unsigned> in_pool_{0};     // vCPUs that have not left; release when one leaves
+    // A save is asked for or under way: every completion is reported to the control thread.
+    std::atomic<bool> save_asked_{false};
     // The hart that the last device interrupt went to: an interrupt that is pending already raises
     // nobody, but the level of its vCPU.
     std::atomic<unsigned> interrupted_hart_{0};
@@ -147,6 +159,7 @@ private:
     Outcome outcome_;  // guarded by outcome_mutex_: final once ended
     Nanos started_ = 0;
     Nanos ended_ = 0;
+    std::optional<std::promise<SavedState>> save_;  // guarded by outcome_mutex_: who waits
 };
 
 }  // namespace vmm

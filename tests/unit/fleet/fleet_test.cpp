@@ -177,6 +177,47 @@ TEST(Fleet, one_guest_ends_and_others_go_on) {
     EXPECT_EQ(report.guests[3].outcome.ending, Ending::stopped);
 }
 
+TEST(FleetSave, a_saved_guest_continues_here_and_in_another_fleet) {
+    Consoles before;
+    auto fleet = start({.guests = {guest("echo")}}, before);
+    fleet->console_input(0, std::string("ab"));
+    before.wait_for(0, "ab");
+    const auto saved = fleet->save(0);
+    ASSERT_TRUE(saved) << saved.error().message;
+    fleet->console_input(0, std::string("c."));
+    before.wait_for(0, "abc.");
+    fleet->wait();
+    EXPECT_EQ(fleet->report().guests[0].outcome.ending, Ending::powered_off);
+
+    GuestConfig config = guest("echo");
+    config.saved_state = *saved;
+    Consoles after;
+    auto another = start({.guests = {config}}, after);
+    another->console_input(0, std::string("d."));
+    another->wait();
+    EXPECT_EQ(after.text(0), "d.");
+    EXPECT_EQ(another->report().guests[0].outcome.ending, Ending::powered_off);
+}
+
+TEST(FleetSave, what_does_not_run_cannot_be_saved) {
+    Consoles consoles;
+    auto fleet = start({.guests = {guest("poweroff")}}, consoles);
+    fleet->wait();
+    EXPECT_EQ(fleet->save(0).error().kind, ErrorKind::usage);
+    EXPECT_EQ(fleet->save(1).error().kind, ErrorKind::usage);
+}
+
+TEST(FleetSave, damaged_state_is_refused) {
+    Consoles consoles;
+    auto fleet = start({.guests = {guest("idle")}}, consoles);
+    const auto saved = fleet->save(0);
+    ASSERT_TRUE(saved);
+    GuestConfig config = guest("idle");
+    config.saved_state = *saved;
+    config.saved_state.resize(config.saved_state.size() / 2);
+    EXPECT_FALSE(error_of({.guests = {config}}).empty());
+}
+
 TEST(Fleet, an_idle_guest_is_not_run) {
     Consoles consoles;
     auto fleet = start({.guests = {guest("idle"), guest("echo")}}, consoles);
