@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/hart.hpp"
+
+#include "arch/riscv64/csr.hpp"
+#include "arch/riscv64/page_table.hpp"
+#include "arch/riscv64/sbi.hpp"
+#include "base/log.hpp"
+#include "drivers/plic.hpp"
+#include "exec/timer.hpp"
+#include "mm/heap.hpp"
+#include "proc/schedule.hpp"
+
+extern "C" {
+extern char secondary_entry[];
+[[noreturn]] void secondary_main(kernel::Cpu* cpu);
+}
+
+namespace kernel {
+
+namespace {
+
+constexpr std::uint32_t kBudget = 16;  // coroutines between two looks at the interrupts
+constexpr std::uint32_t kAllLevels = VIRTIO_COPS_LEVELS - 1;
+
+constinit cops_executor_group group{};
+constinit cops_executor_context* contexts[kMaxHarts] = {};
+constinit cops_task* segments[COPS_EXECUTOR_SEGMENTS] = {};
+constinit std::uint64_t started_harts = 0;  // atomic: bit h = hart h runs
+
+constexpr std::uint64_t kInterrupts = csr::kSoftware | csr::kTimer | csr::kExternal;
+
+void set_board_flags(Cpu& cpu, std::uint32_t flags) {
+    if (cpu.board != nullptr) {
+        __atomic_store_n(&cpu.board->flags, flags, __ATOMIC_RELAXED);
+    }
+}
+
+// Sleeps until an interrupt is pending; the caller has announced it by park_begin().
+void idle(Cpu& cpu) {
+    leave_process(cpu);
+    if (cops_executor_best(&cpu.executor) != VIRTIO_COPS_LEVEL_NONE) {
+        return;  // leaving showed that somebody has something to do
+    }
+    timer::program_for_idle(cpu);
+    publish_idle(cpu);
+    set_board_flags(cpu, VIRTIO_COPS_BOARD_F_IDLE);
+    // Interrupts stay masked in sstatus: wfi returns when one is pending in sip & sie.
+    if ((csr::read<csr::sip>() & csr::read<csr::sie>()) == 0) {
+        csr::wait_for_interrupt();
+    }
+    set_board_flags(cpu, 0);
+}
+
+}  // namespace
+
+cops_executor_group& executor_group() {
+    return group;
+}
+
+Result<void> init_executor() {
+    group.abi = COPS_EXECUTOR_ABI;
+    group.num_contexts = hart_limit;
+    group.contexts = contexts;
+    group.segments = segments;
+    if (cops_executor_init_group(&group) != 0) {
+        return std::unexpected(Errno::invalid);
+    }
+    for (unsigned hart = 0; hart < hart_limit; ++hart) {
+        if (cpus[hart] == nullptr) {
+            cpus[hart] = heap::make<Cpu>();
+            if (cpus[hart] == nullptr) {
+                return std::unexpected(Errno::no_memory);
+            }
+        }
+        cpus[hart]->hart = hart;
+        contexts[hart] = &cpus[hart]->executor;
+        contexts[hart]->line_index = hart;
+    }
+    for (unsigned hart = 0; hart < hart_limit; ++hart) {
+        if (cops_executor_init_context(&group, hart, 0, 0) != 0) {
+            return std::unexpected(Errno::invalid);
+        }
+    }
+    return {};
+}
+
+void send_kicks() {
+    Cpu& cpu = this_cpu();
+    send_ipi(
+        cops_executor_take_kicks(&cpu.executor) & __atomic_load_n(&started_harts, __ATOMIC_RELAXED)
+    );
+}
+
+void poll_interrupts() {
+    Cpu& cpu = this_cpu();
+    const std::uint64_t pending = csr::read<csr::sip>() & kInterrupts;
+    if ((pending & csr::kSoftware) != 0) {
+        csr::clear<csr::sip>(csr::kSoftware);
+    }
+    if ((pending & csr::kTimer) != 0) {
+        timer::expired(cpu);
+    }
+    if ((pending & csr::kExternal) != 0) {
+        plic::handle(cpu.hart);
+    }
+}
+
+void run_hart() {
+    Cpu& cpu = this_cpu();
+    __atomic_fetch_or(&started_harts, std::uint64_t{1} << cpu.hart, __ATOMIC_RELAXED);
+    csr::write<csr::stvec>(reinterpret_cast<std::uint64_t>(&kernel_trap));
+    csr::write<csr::sie>(kInterrupts);
+    plic::enable_hart(cpu.hart);
+    for (;;) {
+        poll_interrupts();
+        const int reason = cops_executor_run(&cpu.executor, kBudget, kAllLevels);
+        send_kicks();
+        if (reason != COPS_RUN_IDLE) {
+            continue;
+        }
+        if (cops_executor_park_begin(&cpu.executor) != 0) {
+            idle(cpu);
+        }
+        cops_executor_park_end(&cpu.executor);
+    }
+}
+
+void start_secondary_harts() {
+    const unsigned self = this_cpu().hart;
+    for (unsigned hart = 0; hart < hart_limit; ++hart) {
+        if (hart == self || !cpus[hart]->exists) {
+            continue;
+        }
+        auto* const start = heap::make<HartStart>();
+        void* const stack = map_kernel_stack(hart);
+        if (start == nullptr || stack == nullptr) {
+            info("no memory to start hart ", hart);
+            continue;
+        }
+        *start = {kernel_satp(), reinterpret_cast<std::uint64_t>(stack), cpus[hart]};
+        const std::int64_t error =
+            sbi::start_hart(hart, physical(secondary_entry), physical(start));
+        if (error != 0) {
+            info("hart ", hart, " does not start: SBI error ", error);
+        }
+    }
+}
+
+}  // namespace kernel
+
+void secondary_main(kernel::Cpu* cpu) {
+    kernel::info("hart ", cpu->hart, " runs");
+    kernel::run_hart();
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+// The end of processes: bits leave line and board, requests drain, then memory goes.
+#include "arch/riscv64/csr.hpp"
+#include "arch/riscv64/page_table.hpp"
+#include "arch/riscv64/sbi.hpp"
+#include "base/log.hpp"
+#include "drivers/cops_device.hpp"
+#include "exec/timer.hpp"
+#include "mm/frames.hpp"
+#include "proc/process.hpp"
+#include "proc/schedule.hpp"
+#include "syscall/syscall.hpp"
+
+namespace kernel {
+
+namespace {
+
+constexpr std::int32_t kFirstPid = 1;
+constexpr std::uint32_t kShutdownLevel = 0;
+
+// Processes that ended and are not buried, by index. The undertaker sleeps while it is empty.
+constinit std::uint64_t ended = 0;  // atomic
+constinit cops_task_id undertaker_task = 0;
+
+// Awaits an Async whose frame may not be had at first: nothing else can be done than to try again.
+#define COPS_INSIST(expression)                                                                    \
+    for (;;) {                                                                                     \
+        auto attempt = (expression);                                                               \
+        if (attempt.valid()) {                                                                     \
+            co_await attempt;                                                                      \
+            break;                                                                                 \
+        }                                                                                          \
+        co_await timer::Pause{};                                                                   \
+    }
+
+void cancel_operations(Process& process) {
+    const Guard guard(process.lock);
+    process.killed = true;
+    for (Operation* operation = process.operations.front(); operation != nullptr;
+         operation = process.operations.next(*operation)) {
+        cancel_operation_locked(*operation);
+    }
+}
+
+bool operations_drained(Process& process) {
+    const Guard guard(process.lock);
+    if (process.operations.empty()) {
+        return true;
+    }
+    process.drain_task = current_task();
+    return false;
+}
+
+void free_attachment(Process& process) {
+    Attachment& attachment = process.attachment;
+    if (attachment.line_page != 0) {
+        frames::release(attachment.line_page);
+    }
+    for (unsigned i = 0; i < attachment.heads_count; ++i) {
+        frames::release(attachment.heads_pages[i]);
+    }
+    for (unsigned i = 0; i < attachment.slot_page_count; ++i) {
+        frames::release(attachment.slot_pages[i]);
+    }
+    attachment = {};
+}
+
+void print_stats() {
+    for (unsigned i = 0; i < kMaxProcesses; ++i) {
+        if (const Process* const process = process_at(i)) {
+            const ProcessCounters& c = process->counters;
+            say("kernel: process ",
+                i,
+                " traps ",
+                c.traps,
+                " submissions ",
+                c.submissions,
+                " by-kernel ",
+                c.completed_by_kernel,
+                " switches ",
+                c.switches,
+                " wakes ",
+                c.kernel_wakes);
+        }
+    }
+    say("kernel: frames ",
+        frames::total(),
+        " free ",
+        frames::available(),
+        " pinned ",
+        frames::pinned(),
+        " coroutines ",
+        kernel_coroutines());
+}
+
+bool all_ended() {
+    for (unsigned i = 0; i < kMaxProcesses; ++i) {
+        const Process* const process = process_at(i);
+        if (process != nullptr && process->state != ProcessState::unused
+            && process->state != ProcessState::zombie) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void forget_children(std::int32_t parent) {
+    for (unsigned i = 0; i < kMaxProcesses; ++i) {
+        Process* const process = process_at(i);
+        if (process != nullptr && process->parent == parent) {
+            process->parent = 0;
+            if (process->state == ProcessState::zombie) {
+                forget_process(*process);
+            }
+        }
+    }
+}
+
+Async<void> bury(Process* dead) {
+    Process& process = *dead;
+    cancel_operations(process);
+    if (!operations_drained(process)) {
+        co_await Event{};
+    }
+    process.files.clear();
+    if (cops_device::present()) {
+        COPS_INSIST(cops_device::drain(process))
+        if (process.attachment.registered) {
+            COPS_INSIST(cops_device::detach(process.id()))
+        }
+    }
+    free_attachment(process);
+    process.space.clear();
+    const std::int32_t pid = process.pid;
+    forget_children(pid);
+    info("process ", pid, " (", process.name, ") ended with status ", process.exit_status);
+    {
+        const Guard guard(process.exit_waiters.lock());
+        process.state = ProcessState::zombie;
+        process.exit_waiters.signal_all_locked(0);
+    }
+    if (pid != kFirstPid && process.parent == 0) {
+        forget_process(process);
+    }
+}
+
+Async<void> shut_down(std::uint32_t status) {
+    for (unsigned i = 0; i < kMaxProcesses; ++i) {
+        if (Process* const process = process_at(i)) {
+            kill_process(*process);
+        }
+    }
+    for (;;) {
+        const std::uint64_t more = __atomic_exchange_n(&ended, std::uint64_t{0}, __ATOMIC_ACQUIRE);
+        for (unsigned i = 0; i < kMaxProcesses; ++i) {
+            if ((more >> i & 1) != 0) {
+                COPS_INSIST(bury(process_at(i)))
+            }
+        }
+        if (all_ended() && cops_device::in_flight() == 0) {
+            break;
+        }
+        co_await timer::Pause{};
+    }
+    if (stats_wanted()) {
+        print_stats();
+    }
+    sbi::shutdown(status == 0 ? sbi::kNoReason : sbi::kStatusReason | status);
+}
+
+// One coroutine, made at boot, buries everybody: so an end needs no memory.
+Async<void> undertaker() {
+    for (;;) {
+        const std::uint64_t some = __atomic_exchange_n(&ended, std::uint64_t{0}, __ATOMIC_ACQUIRE);
+        if (some == 0) {
+            co_await Suspend{};
+            continue;
+        }
+        for (unsigned i = 0; i < kMaxProcesses; ++i) {
+            if ((some >> i & 1) == 0) {
+                continue;
+            }
+            Process* const process = process_at(i);
+            const bool first = process->pid == kFirstPid;
+            COPS_INSIST(bury(process))
+            if (first) {
+                const std::uint32_t status = process->exit_status;
+                __atomic_fetch_or(&ended, some & ~((std::uint64_t{2} << i) - 1), __ATOMIC_RELAXED);
+                COPS_INSIST(shut_down(status))
+            }
+        }
+    }
+}
+
+}  // namespace
+
+Result<void> init_exit() {
+    undertaker_task = spawn(undertaker(), kShutdownLevel);
+    if (undertaker_task == 0) {
+        return std::unexpected(Errno::no_memory);
+    }
+    return {};
+}
+
+void cancel_operation_locked(Operation& operation) {
+    __atomic_store_n(&operation.cancelled, true, __ATOMIC_RELAXED);
+    if (operation.waiter != nullptr) {
+        if (operation.sleeping) {
+            timer::Sleep::cancel(*operation.waiter, negative(Errno::canceled));
+        } else {
+            operation.waiter->list->cancel(*operation.waiter, negative(Errno::canceled));
+        }
+    }
+    cops_device::cancel_operation(operation);
+}
+
+void exit_process(Process& process, std::uint32_t status) {
+    Cpu& cpu = this_cpu();
+    process.exit_status = status & 0xff;
+    if (virtio_cops_line* const lines = process.attachment.lines) {
+        // First what the host reads: a dead process claims nothing.
+        for (unsigned hart = 0; hart < hart_limit; ++hart) {
+            __atomic_store_n(&lines[hart].ready, std::uint64_t{0}, __ATOMIC_RELAXED);
+            __atomic_store_n(
+                &lines[hart].running_level, std::uint32_t{VIRTIO_COPS_LEVEL_NONE}, __ATOMIC_RELAXED
+            );
+        }
+    }
+    process.state = ProcessState::exiting;
+    if (cpu.current == &process) {
+        leave_process(cpu);
+    }
+    if (cpu.float_owner == &process) {
+        cpu.float_owner = nullptr;
+    }
+    __atomic_fetch_or(&ended, std::uint64_t{1} << process.index, __ATOMIC_RELEASE);
+    wake_task(undertaker_task);
+}
+
+void kill_process(Process& process) {
+    if (process.state == ProcessState::unused || process.state == ProcessState::exiting
+        || process.state == ProcessState::zombie || process.state == ProcessState::starting) {
+        return;
+    }
+    process.exit_wanted = true;
+    cancel_operations(process);
+    make_runnable(process);
+    request_reschedule(*process.home);
+}
+
+void end_by_fault(Process& process, const char* what, std::uint64_t address, unsigned signal) {
+    say(process.name,
+        ": process ",
+        process.pid,
+        " ended by signal ",
+        signal,
+        ": ",
+        what,
+        " (pc ",
+        Hex{process.frame.pc},
+        ", address ",
+        Hex{address},
+        ", cause ",
+        process.frame.cause,
+        ")");
+    exit_process(process, 128 + signal);
+}
+
+}  // namespace kernel

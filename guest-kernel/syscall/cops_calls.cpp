@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+// The COPS calls of user_abi.h but SUBMIT.
+#include "base/log.hpp"
+#include "drivers/cops_device.hpp"
+#include "mm/frames.hpp"
+#include "mm/heap.hpp"
+#include "mm/user_memory.hpp"
+#include "proc/schedule.hpp"
+#include "proc/user_interrupts.hpp"
+#include "syscall/syscall.hpp"
+
+#include <algorithm>
+
+namespace kernel {
+
+namespace {
+
+constexpr std::uint32_t kMaxSlots = Attachment::kMaxSlotPages * VIRTIO_COPS_SLOTS_PER_PAGE;
+
+// Where there are no boards: a host that never wants anything.
+PhysAddr quiet_host_page() {
+    static constinit PhysAddr page = 0;
+    PhysAddr found = __atomic_load_n(&page, __ATOMIC_ACQUIRE);
+    if (found != 0) {
+        return found;
+    }
+    const PhysAddr made = frames::allocate_zeroed();
+    if (made == 0) {
+        return 0;
+    }
+    for (unsigned hart = 0; hart < kMaxHarts; ++hart) {
+        direct<virtio_cops_host_line>(made)[hart].yield_level = VIRTIO_COPS_LEVEL_NONE;
+    }
+    if (!__atomic_compare_exchange_n(
+            &page, &found, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE
+        )) {
+        frames::release(made);
+        return found;
+    }
+    return made;
+}
+
+bool allocate_pages(Attachment& attachment, std::uint32_t slots) {
+    const auto take = [](PhysAddr& page) {
+        page = frames::allocate_zeroed();
+        return page != 0;
+    };
+    bool good = take(attachment.line_page);
+    const unsigned heads =
+        (hart_limit + VIRTIO_COPS_HEADS_PER_PAGE - 1) / VIRTIO_COPS_HEADS_PER_PAGE;
+    for (; good && attachment.heads_count < heads; ++attachment.heads_count) {
+        good = take(attachment.heads_pages[attachment.heads_count]);
+        if (!good) {
+            break;
+        }
+    }
+    const unsigned pages = slots / VIRTIO_COPS_SLOTS_PER_PAGE;
+    for (; good && attachment.slot_page_count < pages; ++attachment.slot_page_count) {
+        good = take(attachment.slot_pages[attachment.slot_page_count]);
+        if (!good) {
+            break;
+        }
+    }
+    if (!good) {
+        return false;
+    }
+    attachment.slots = slots;
+    attachment.lines = direct<virtio_cops_line>(attachment.line_page);
+    for (unsigned hart = 0; hart < kMaxHarts; ++hart) {
+        attachment.lines[hart].running_level = VIRTIO_COPS_LEVEL_NONE;
+    }
+    return true;
+}
+
+Result<void> map_pages(Process& process) {
+    AddressSpace& space = process.space;
+    const Attachment& attachment = process.attachment;
+    const bool boards = cops_device::has_boards();
+    const PhysAddr host = boards ? cops_device::host_page() : quiet_host_page();
+    if (host == 0) {
+        return std::unexpected(Errno::no_memory);
+    }
+    constexpr std::uint32_t kBoth = kRead | kWrite;
+    Result<void> result = space.map_page(COPS_PROCESS_PAGE_ADDRESS, attachment.line_page, kBoth);
+    if (result && boards) {
+        result = space.map_page(COPS_DOORBELL_ADDRESS, cops_device::doorbell_page(), kBoth);
+    } else if (result) {
+        Area scratch;  // rung by nobody who knows that there is no host to hear
+        scratch.start = COPS_DOORBELL_ADDRESS;
+        scratch.end = scratch.start + kPageSize;
+        scratch.rights = kBoth;
+        result = space.map(scratch);
+    }
+    if (result) {
+        result = space.map_page(COPS_HOST_PAGE_ADDRESS, host, kRead);
+    }
+    if (result) {
+        result = space.map_page(COPS_KERNEL_PAGE_ADDRESS, kernel_page(), kRead);
+    }
+    for (unsigned i = 0; result && i < attachment.heads_count; ++i) {
+        result =
+            space.map_page(COPS_HEADS_ADDRESS + i * kPageSize, attachment.heads_pages[i], kBoth);
+    }
+    for (unsigned i = 0; result && i < attachment.slot_page_count; ++i) {
+        result =
+            space.map_page(COPS_SLOTS_ADDRESS + i * kPageSize, attachment.slot_pages[i], kBoth);
+    }
+    return result;
+}
+
+void attached(Process& process) {
+    Attachment& attachment = process.attachment;
+    attachment.line = &attachment.lines[process.home->hart];
+    process.user_interrupts.utvec = attachment.handler;
+    const Guard guard(process.lock);
+    attachment.done = true;
+}
+
+Async<std::uint32_t> register_process(Process* process) {
+    const Attachment& attachment = process->attachment;
+    Async<std::uint32_t> command = cops_device::attach({
+        .process = process->id(),
+        .page = attachment.line_page,
+        .lines = hart_limit,
+        .heads = std::span(attachment.heads_pages, attachment.heads_count),
+        .slots = std::span(attachment.slot_pages, attachment.slot_page_count),
+    });
+    co_return command.valid() ? co_await command : static_cast<std::uint32_t>(Errno::no_memory);
+}
+
+Async<void> blocking_attach(Process* process) {
+    Operation operation;
+    const OperationScope scope(operation, *process);
+    Async<std::uint32_t> command = register_process(process);
+    const std::uint32_t status =
+        command.valid() ? co_await command : static_cast<std::uint32_t>(Errno::no_memory);
+    if (status == 0) {
+        process->attachment.registered = true;
+        attached(*process);
+    }
+    finish_call(*process, -static_cast<std::int64_t>(status));
+}
+
+std::int64_t attach(Process& process, UserAddr address) {
+    cops_attach request{};
+    if (!copy_in(process.space, request, address)) {
+        return negative(Errno::fault);
+    }
+    if (process.attachment.line_page != 0) {
+        return negative(Errno::busy);
+    }
+    std::uint32_t limit = kMaxSlots;
+    if (cops_device::present()) {
+        limit = std::min(limit, cops_device::config().max_slots);
+    }
+    limit -= limit % VIRTIO_COPS_SLOTS_PER_PAGE;
+    const std::uint32_t wanted = std::clamp<std::uint32_t>(request.slots, 1, limit);
+    const std::uint32_t slots = (wanted + VIRTIO_COPS_SLOTS_PER_PAGE - 1)
+                                / VIRTIO_COPS_SLOTS_PER_PAGE * VIRTIO_COPS_SLOTS_PER_PAGE;
+    request.slots = slots;
+    request.lines = hart_limit;
+    request.hart = process.home->hart;
+    request.user_interrupts = cpu_features.user_interrupts ? 1 : 0;
+    request.process = process.id();
+    if (!copy_out(process.space, address, request)) {
+        return negative(Errno::fault);
+    }
+    if (!allocate_pages(process.attachment, slots)) {
+        return negative(Errno::no_memory);  // what there is goes with the process
+    }
+    if (const Result<void> mapped = map_pages(process); !mapped) {
+        return negative(mapped.error());
+    }
+    process.attachment.handler = request.handler;
+    // It comes back through switch_to(), which gives it its user interrupts and its board.
+    leave_process(this_cpu());
+    request_reschedule(this_cpu());
+    if (cops_device::present()) {
+        return start_blocking(process, blocking_attach(&process));
+    }
+    attached(process);
+    return 0;
+}
+
+Result<void> copy_strings(Process& process, UserAddr list, Strings& strings) {
+    while (list != 0) {
+        UserAddr text = 0;
+        if (!copy_in(process.space, text, list + strings.count * sizeof text)) {
+            return std::unexpected(Errno::fault);
+        }
+        if (text == 0) {
+            break;
+        }
+        if (strings.count == Strings::kMax) {
+            return std::unexpected(Errno::too_big);
+        }
+        const Result<std::size_t> length = copy_string(
+            process.space,
+            std::span(strings.text + strings.bytes, Strings::kBytes - strings.bytes),
+            text
+        );
+        if (!length) {
+            return std::unexpected(
+                length.error() == Errno::name_too_long ? Errno::too_big : length.error()
+            );
+        }
+        strings.bytes += *length + 1;
+        ++strings.count;
+    }
+    return {};
+}
+
+std::int64_t spawn_process(Process& process, Arguments args) {
+    char path[256];
+    const Result<std::size_t> length = copy_string(process.space, path, args[0]);
+    if (!length) {
+        return negative(length.error());
+    }
+    Strings arguments;
+    Strings environment;
+    arguments.text = static_cast<char*>(heap::allocate(Strings::kBytes));
+    environment.text = static_cast<char*>(heap::allocate(Strings::kBytes));
+    std::int64_t result = negative(Errno::no_memory);
+    if (arguments.text != nullptr && environment.text != nullptr) {
+        Result<void> copied = copy_strings(process, args[1], arguments);
+        if (copied) {
+            copied = copy_strings(process, args[2], environment);
+        }
+        if (copied) {
+            const Result<std::int32_t> pid = start_process(
+                std::string_view(path, *length), arguments, environment, process.pid, next_home()
+            );
+            result = pid ? *pid : negative(pid.error());
+        } else {
+            result = negative(copied.error());
+        }
+    }
+    heap::free(arguments.text);
+    heap::free(environment.text);
+    return result;
+}
+
+// The status of a child that has ended; kWouldWait while it lives.
+std::int64_t take_status(Process& process, std::int32_t pid) {
+    Process* const child = find_process(pid);
+    if (child == nullptr || child->parent != process.pid) {
+        return negative(Errno::no_child);
+    }
+    if (child->state != ProcessState::zombie) {
+        return kWouldWait;
+    }
+    const auto status = static_cast<std::int64_t>(child->exit_status);
+    forget_process(*child);
+    return status;
+}
+
+Async<void> blocking_wait(Process* process, std::int32_t pid) {
+    Operation operation;
+    const OperationScope scope(operation, *process);
+    std::int64_t result = kWouldWait;
+    while (result == kWouldWait) {
+        Waiter waiter;
+        bool waits = false;
+        Process* const child = find_process(pid);
+        if (child != nullptr) {
+            const Guard guard(process->lock);
+            const Guard exits(child->exit_waiters.lock());
+            if (operation.cancelled) {
+                result = negative(Errno::canceled);
+            } else if (child->pid == pid && child->state != ProcessState::zombie) {
+                child->exit_waiters.add_locked(waiter);
+                operation.waiter = &waiter;
+                waits = true;
+            }
+        }
+        if (waits) {
+            co_await Event{};
+            const Guard guard(process->lock);
+            operation.waiter = nullptr;
+        }
+        if (result == kWouldWait) {
+            result = take_status(*process, pid);
+        }
+    }
+    finish_call(*process, result);
+}
+
+std::int64_t wait_process(Process& process, std::int32_t pid) {
+    const std::int64_t status = take_status(process, pid);
+    return status == kWouldWait ? start_blocking(process, blocking_wait(&process, pid)) : status;
+}
+
+std::int64_t counters(Process& process, UserAddr address) {
+    const ProcessCounters& from = process.counters;
+    cops_kernel_counters out{};
+    out.supervisor_traps = from.traps;
+    out.submissions = from.submissions;
+    out.completed_by_kernel = from.completed_by_kernel;
+    out.process_switches = from.switches;
+    out.kernel_wakes = from.kernel_wakes;
+    return copy_out(process.space, address, out) ? 0 : negative(Errno::fault);
+}
+
+}  // namespace
+
+std::int64_t cops_call(Process& process, std::uint64_t number, Arguments args) {
+    const auto slot = static_cast<std::uint32_t>(args[0]);
+    const auto generation = static_cast<std::uint32_t>(args[1]);
+    switch (number) {
+    case COPS_SYS_ATTACH:
+        return attach(process, args[0]);
+    case COPS_SYS_SUBMIT:
+        return submit(process, args[0], args[1]);
+    case COPS_SYS_CANCEL:
+        return cancel_submission(process, slot, generation);
+    case COPS_SYS_SET_LEVEL: {
+        if (args[2] >= VIRTIO_COPS_LEVELS) {
+            return negative(Errno::invalid);
+        }
+        if (!cops_device::present()) {
+            return negative(Errno::no_entry);
+        }
+        const Result<void> result = cops_device::set_slot_level(
+            process, slot, generation, static_cast<std::uint32_t>(args[2])
+        );
+        return result ? 0 : negative(result.error());
+    }
+    case COPS_SYS_PARK:
+        return park(process);
+    case COPS_SYS_YIELD:
+        end_turn(process);
+        request_reschedule(this_cpu());
+        return 0;
+    case COPS_SYS_SPAWN_PROCESS:
+        return spawn_process(process, args);
+    case COPS_SYS_WAIT_PROCESS:
+        return wait_process(process, static_cast<std::int32_t>(args[0]));
+    case COPS_SYS_COUNTERS:
+        return counters(process, args[0]);
+    default:
+        return negative(Errno::no_call);
+    }
+}
+
+}  // namespace kernel

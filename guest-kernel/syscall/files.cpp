@@ -1,0 +1,757 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files: console, initrd (read-only, in memory) and host (by requests).
+#include "base/log.hpp"
+#include "drivers/console.hpp"
+#include "drivers/cops_device.hpp"
+#include "exec/timer.hpp"
+#include "fs/host_file.hpp"
+#include "fs/initrd.hpp"
+#include "fs/path.hpp"
+#include "mm/heap.hpp"
+#include "mm/user_memory.hpp"
+#include "proc/schedule.hpp"
+#include "syscall/io.hpp"
+
+#include <algorithm>
+
+namespace kernel {
+
+namespace {
+
+// Linux, asm-generic.
+constexpr std::uint32_t kAccessMode = 3;  // O_ACCMODE
+constexpr std::uint32_t kWriteOnly = 1;
+constexpr std::uint32_t kReadWrite = 2;
+constexpr std::uint32_t kCreate = 0100;
+constexpr std::uint32_t kDirectoryOnly = 0200000;
+constexpr std::uint32_t kCloseOnExec = 02000000;
+constexpr std::uint32_t kAppend = 02000;
+constexpr int kAtCurrentDirectory = -100;
+constexpr std::uint64_t kAtEmptyPath = 0x1000;
+constexpr std::uint32_t kCharacterDevice = 0020620;
+constexpr std::uint64_t kMaxBytes = 0x7ffff000;  // of one call, as Linux has it
+constexpr std::uint64_t kMaxVectors = 1024;
+constexpr std::size_t kConsoleChunk = 1024;
+
+/// struct stat of asm-generic.
+struct LinuxStat {
+    std::uint64_t device;
+    std::uint64_t inode;
+    std::uint32_t mode;
+    std::uint32_t links;
+    std::uint32_t user;
+    std::uint32_t group;
+    std::uint64_t special_device;
+    std::uint64_t pad1;
+    std::int64_t size;
+    std::int32_t block_size;
+    std::int32_t pad2;
+    std::int64_t blocks;
+    std::int64_t access[2];
+    std::int64_t modify[2];
+    std::int64_t change[2];
+    std::uint32_t unused[2];
+};
+static_assert(sizeof(LinuxStat) == 128);
+
+struct Vector {
+    std::uint64_t base;
+    std::uint64_t bytes;
+};
+
+bool may(const File& file, bool write) {
+    const std::uint32_t mode = file.flags & kAccessMode;
+    return write ? mode == kWriteOnly || mode == kReadWrite : mode != kWriteOnly;
+}
+
+std::int64_t console_now(Process& process, const Transfer& transfer) {
+    char chunk[kConsoleChunk];
+    if (!transfer.write) {
+        const std::size_t wanted = std::min<std::uint64_t>(transfer.bytes, sizeof chunk);
+        // Checked before input is taken, so that none is lost to a bad address.
+        char probe = 0;
+        if (!process.space.read(&probe, transfer.buffer, 1)) {
+            return negative(Errno::fault);
+        }
+        const std::size_t count = console::read_ready(chunk, wanted);
+        if (count == 0) {
+            return kWouldWait;
+        }
+        return process.space.write(transfer.buffer, chunk, count) ? static_cast<std::int64_t>(count)
+                                                                  : negative(Errno::fault);
+    }
+    std::uint64_t done = 0;
+    while (done < transfer.bytes) {
+        const std::size_t part = std::min<std::uint64_t>(transfer.bytes - done, sizeof chunk);
+        if (!process.space.read(chunk, transfer.buffer + done, part)) {
+            return done == 0 ? negative(Errno::fault) : static_cast<std::int64_t>(done);
+        }
+        console::write(chunk, part);
+        done += part;
+    }
+    return static_cast<std::int64_t>(done);
+}
+
+std::int64_t initrd_now(Process& process, File& file, const Transfer& transfer) {
+    if (file.entry->is_directory()) {
+        return negative(Errno::is_directory);
+    }
+    const bool current = transfer.offset == COPS_OFFSET_CURRENT;
+    const std::uint64_t offset = current ? __atomic_load_n(&file.offset, __ATOMIC_RELAXED)
+                                         : static_cast<std::uint64_t>(transfer.offset);
+    const std::uint64_t size = file.entry->data.size();
+    const std::uint64_t count = offset >= size ? 0 : std::min(transfer.bytes, size - offset);
+    if (count != 0
+        && !process.space.write(transfer.buffer, file.entry->data.data() + offset, count)) {
+        return negative(Errno::fault);
+    }
+    if (current) {
+        __atomic_store_n(&file.offset, offset + count, __ATOMIC_RELAXED);
+    }
+    return static_cast<std::int64_t>(count);
+}
+
+void fill_stat(LinuxStat& out, const virtio_cops_stat& from) {
+    out = {};
+    out.inode = from.inode;
+    out.mode = from.mode;
+    out.links = from.nlink;
+    out.size = static_cast<std::int64_t>(from.size);
+    out.block_size = static_cast<std::int32_t>(from.blksize);
+    out.blocks = static_cast<std::int64_t>(from.blocks);
+    constexpr std::uint64_t kSecond = 1'000'000'000;
+    const auto seconds = static_cast<std::int64_t>(from.mtime_ns / kSecond);
+    const auto rest = static_cast<std::int64_t>(from.mtime_ns % kSecond);
+    for (std::int64_t* const time : {out.access, out.modify, out.change}) {
+        time[0] = seconds;
+        time[1] = rest;
+    }
+}
+
+void entry_stat(const InitrdEntry& entry, virtio_cops_stat& out) {
+    out = {};
+    out.size = entry.data.size();
+    out.mode = entry.mode;
+    out.blksize = kPageSize;
+    out.blocks = (entry.data.size() + 511) / 512;
+    out.mtime_ns = entry.mtime * 1'000'000'000;
+    out.inode = entry.inode;
+    out.nlink = 1;
+}
+
+std::int64_t deliver_stat(Process& process, UserAddr to, const virtio_cops_stat& stat) {
+    LinuxStat out;
+    fill_stat(out, stat);
+    return copy_out(process.space, to, out) ? 0 : negative(Errno::fault);
+}
+
+Async<void> blocking_transfer(Process* process, FileRef file, Transfer transfer) {
+    Operation operation;
+    const OperationScope scope(operation, *process);
+    Async<std::int64_t> work = transfer_slowly(operation, *file, transfer);
+    finish_call(*process, work.valid() ? co_await work : negative(Errno::no_memory));
+}
+
+// The path's memory belongs to the coroutine.
+class OwnedPath {
+public:
+    explicit OwnedPath(std::string_view path)
+        : text_(static_cast<char*>(heap::allocate(path.size() + 1)))
+        , size_(path.size()) {
+        if (text_ != nullptr) {
+            __builtin_memcpy(text_, path.data(), size_);
+        }
+    }
+    OwnedPath(OwnedPath&& other) noexcept
+        : text_(std::exchange(other.text_, nullptr))
+        , size_(other.size_) {}
+    OwnedPath& operator=(OwnedPath&&) = delete;
+    ~OwnedPath() { heap::free(text_); }
+    bool valid() const { return text_ != nullptr; }
+    std::string_view view() const { return {text_, size_}; }
+
+private:
+    char* text_;
+    std::size_t size_;
+};
+
+Async<void>
+blocking_open(Process* process, OwnedPath path, std::uint32_t flags, std::uint32_t mode) {
+    Operation operation;
+    const OperationScope scope(operation, *process);
+    Async<std::int64_t> work =
+        open_slowly(operation, path.view(), flags, mode, call_level(*process));
+    finish_call(*process, work.valid() ? co_await work : negative(Errno::no_memory));
+}
+
+Async<void> blocking_stat(Process* process, FileRef file, UserAddr to) {
+    Operation operation;
+    const OperationScope scope(operation, *process);
+    virtio_cops_stat stat{};
+    Async<std::int64_t> work = host::stat(&operation, file->handle, call_level(*process), &stat);
+    std::int64_t result = work.valid() ? co_await work : negative(Errno::no_memory);
+    if (result == 0) {
+        result = deliver_stat(*process, to, stat);
+    }
+    finish_call(*process, result);
+}
+
+Async<void> blocking_stat_path(Process* process, OwnedPath path, UserAddr to) {
+    Operation operation;
+    const OperationScope scope(operation, *process);
+    const std::uint32_t level = call_level(*process);
+    Async<host::Opened> open = host::open(&operation, path.view(), 0, 0, level);
+    host::Opened opened{.error = negative(Errno::no_memory)};
+    if (open.valid()) {
+        opened = co_await open;
+    }
+    std::int64_t result = opened.error;
+    if (opened.file != nullptr) {
+        const FileRef file(opened.file);
+        virtio_cops_stat stat{};
+        Async<std::int64_t> work = host::stat(&operation, file->handle, level, &stat);
+        result = work.valid() ? co_await work : negative(Errno::no_memory);
+        if (result == 0 && to != 0) {
+            result = deliver_stat(*process, to, stat);
+        }
+    }
+    finish_call(*process, result);
+}
+
+std::int64_t seek_from(File& file, std::int64_t base, std::int64_t move) {
+    std::int64_t target = 0;
+    if (__builtin_add_overflow(base, move, &target) || target < 0) {
+        return negative(Errno::invalid);
+    }
+    __atomic_store_n(&file.offset, static_cast<std::uint64_t>(target), __ATOMIC_RELAXED);
+    return target;
+}
+
+Async<void> blocking_seek_end(Process* process, FileRef file, std::int64_t move) {
+    Operation operation;
+    const OperationScope scope(operation, *process);
+    virtio_cops_stat stat{};
+    Async<std::int64_t> work = host::stat(&operation, file->handle, call_level(*process), &stat);
+    std::int64_t result = work.valid() ? co_await work : negative(Errno::no_memory);
+    if (result == 0) {
+        result = seek_from(*file, static_cast<std::int64_t>(stat.size), move);
+    }
+    finish_call(*process, result);
+}
+
+Async<void> blocking_sync(Process* process, FileRef file) {
+    Operation operation;
+    const OperationScope scope(operation, *process);
+    virtio_cops_req header{};
+    header.opcode = VIRTIO_COPS_OP_FSYNC;
+    header.level = call_level(*process);
+    header.handle = file->handle;
+    Async<std::int64_t> work = cops_device::transfer(
+        &operation, header, virtio_cops::Direction::to_device, virtio_cops::Segment{}
+    );
+    finish_call(*process, work.valid() ? co_await work : negative(Errno::no_memory));
+}
+
+// A linked path of a system call, absolute: relative ones begin at "/".
+Result<std::string_view>
+path_argument(Process& process, std::uint64_t directory, UserAddr from, std::span<char> buffer) {
+    const Result<std::size_t> length = copy_string(process.space, buffer, from);
+    if (!length) {
+        return std::unexpected(length.error());
+    }
+    const std::string_view path(buffer.data(), *length);
+    if (path.empty()) {
+        return std::unexpected(Errno::no_entry);
+    }
+    if (path[0] != '/' && static_cast<int>(directory) != kAtCurrentDirectory) {
+        return std::unexpected(Errno::not_supported);
+    }
+    return path;
+}
+
+std::int64_t transfer_call(Process& process, std::uint64_t descriptor, Transfer transfer) {
+    Result<File*> found = process.files.get(static_cast<int>(descriptor));
+    if (!found) {
+        return negative(found.error());
+    }
+    FileRef file(*found);
+    transfer.bytes = std::min(transfer.bytes, kMaxBytes);
+    transfer.level = call_level(process);
+    const std::int64_t result = transfer_now(process, *file, transfer);
+    if (result != kWouldWait) {
+        return result;
+    }
+    return start_blocking(process, blocking_transfer(&process, std::move(file), transfer));
+}
+
+// One vector at a time; a short one ends it. Only the first may wait, as a plain call would.
+std::int64_t vector_call(Process& process, Arguments args, bool write) {
+    if (args[2] > kMaxVectors) {
+        return negative(Errno::invalid);
+    }
+    std::int64_t total = 0;
+    for (std::uint64_t i = 0; i < args[2]; ++i) {
+        Vector vector{};
+        if (!copy_in(process.space, vector, args[1] + i * sizeof vector)) {
+            return total != 0 ? total : negative(Errno::fault);
+        }
+        if (vector.bytes == 0) {
+            continue;
+        }
+        const Transfer transfer{.write = write, .buffer = vector.base, .bytes = vector.bytes};
+        if (total == 0) {
+            total = transfer_call(process, args[0], transfer);
+            if (total < 0 || static_cast<std::uint64_t>(total) < vector.bytes) {
+                return total;
+            }
+            continue;
+        }
+        Result<File*> found = process.files.get(static_cast<int>(args[0]));
+        if (!found) {
+            return total;
+        }
+        const FileRef file(*found);
+        const std::int64_t more = transfer_now(process, *file, transfer);
+        total += more > 0 ? more : 0;
+        if (more < 0 || static_cast<std::uint64_t>(more) < vector.bytes) {
+            return total;  // the rest is for the next call
+        }
+    }
+    return total;
+}
+
+std::int64_t add_descriptor(Process& process, FileRef file, std::uint32_t flags, int from = 0) {
+    const Result<int> added = process.files.add(&*file, (flags & kCloseOnExec) != 0, from);
+    if (!added) {
+        return negative(added.error());
+    }
+    file.release();
+    return *added;
+}
+
+}  // namespace
+
+std::int64_t transfer_now(Process& process, File& file, const Transfer& transfer) {
+    if (!may(file, transfer.write)) {
+        return negative(Errno::bad_descriptor);
+    }
+    if (transfer.offset < COPS_OFFSET_CURRENT) {
+        return negative(Errno::invalid);
+    }
+    if (transfer.bytes == 0) {
+        return 0;
+    }
+    switch (file.kind) {
+    case File::Kind::console:
+        return transfer.offset == COPS_OFFSET_CURRENT ? console_now(process, transfer)
+                                                      : negative(Errno::illegal_seek);
+    case File::Kind::initrd:
+        return initrd_now(process, file, transfer);
+    case File::Kind::root:
+        return negative(Errno::is_directory);
+    case File::Kind::host:
+        return kWouldWait;
+    }
+    return negative(Errno::invalid);
+}
+
+namespace {
+
+Async<std::int64_t> host_transfer(Operation& operation, File& file, Transfer transfer) {
+    Process& process = *operation.owner;
+    auto* const buffer = heap::make<PinnedBuffer>();
+    if (buffer == nullptr) {
+        co_return negative(Errno::no_memory);
+    }
+    const Result<void> pinned = pin_user(
+        process.space,
+        transfer.buffer,
+        transfer.bytes,
+        transfer.write ? kRead : kWrite,
+        cops_device::max_segments(),
+        *buffer
+    );
+    cops_device::Request* request = nullptr;
+    if (pinned) {
+        request = cops_device::make_request(std::span(buffer->segments, buffer->count));
+        if (request == nullptr) {
+            unpin(std::span(buffer->segments, buffer->count));
+        }
+    }
+    heap::destroy(buffer);
+    if (request == nullptr) {
+        co_return negative(pinned ? Errno::no_memory : pinned.error());
+    }
+    const bool current = transfer.offset == COPS_OFFSET_CURRENT;
+    request->pinned = true;
+    request->direction =
+        transfer.write ? virtio_cops::Direction::to_device : virtio_cops::Direction::from_device;
+    request->header.opcode = transfer.write ? VIRTIO_COPS_OP_WRITE : VIRTIO_COPS_OP_READ;
+    request->header.level = transfer.level;
+    request->header.handle = file.handle;
+    request->header.offset = current ? __atomic_load_n(&file.offset, __ATOMIC_RELAXED)
+                                     : static_cast<std::uint64_t>(transfer.offset);
+    Async<std::int64_t> work = cops_device::await_request(&operation, request);
+    if (!work.valid()) {
+        cops_device::drop(request);
+        co_return negative(Errno::no_memory);
+    }
+    const std::int64_t result = co_await work;
+    if (result > 0 && current) {
+        __atomic_fetch_add(&file.offset, static_cast<std::uint64_t>(result), __ATOMIC_RELAXED);
+    }
+    co_return result;
+}
+
+}  // namespace
+
+Async<std::int64_t> transfer_slowly(Operation& operation, File& file, Transfer transfer) {
+    if (file.kind == File::Kind::host) {
+        Async<std::int64_t> work = host_transfer(operation, file, transfer);
+        co_return work.valid() ? co_await work : negative(Errno::no_memory);
+    }
+    Process& process = *operation.owner;
+    for (;;) {
+        const std::int64_t result = transfer_now(process, file, transfer);
+        if (result != kWouldWait) {
+            co_return result;
+        }
+        Waiter waiter;
+        bool waits = false;
+        {
+            const Guard guard(process.lock);
+            if (operation.cancelled) {
+                co_return negative(Errno::canceled);
+            }
+            waits = console::wait_for_input(waiter);
+            operation.waiter = waits ? &waiter : nullptr;
+        }
+        if (waits) {
+            const std::int64_t woken = co_await Event{};
+            const Guard guard(process.lock);
+            operation.waiter = nullptr;
+            if (woken < 0) {
+                co_return woken;
+            }
+        }
+    }
+}
+
+Async<std::int64_t> sleep_until(Operation& operation, std::uint64_t deadline) {
+    Process& process = *operation.owner;
+    Waiter waiter;
+    {
+        const Guard guard(process.lock);
+        if (operation.cancelled) {
+            co_return negative(Errno::canceled);
+        }
+        operation.waiter = &waiter;
+        operation.sleeping = true;
+        timer::Sleep::add(waiter, deadline);
+    }
+    const std::int64_t result = co_await Event{};
+    {
+        const Guard guard(process.lock);
+        operation.waiter = nullptr;
+    }
+    co_return result;
+}
+
+std::int64_t open_now(Process& process, std::string_view path, std::uint32_t flags) {
+    if (host::is_host_path(path)) {
+        return kWouldWait;
+    }
+    const InitrdEntry* const entry = initrd::find(path);
+    if (entry == nullptr) {
+        return negative((flags & kCreate) != 0 ? Errno::read_only : Errno::no_entry);
+    }
+    if ((flags & kAccessMode) != 0) {
+        return negative(entry->is_directory() ? Errno::is_directory : Errno::read_only);
+    }
+    if ((flags & kDirectoryOnly) != 0 && !entry->is_directory()) {
+        return negative(Errno::not_directory);
+    }
+    File* const file = make_file(File::Kind::initrd, flags);
+    if (file == nullptr) {
+        return negative(Errno::no_memory);
+    }
+    file->entry = entry;
+    return add_descriptor(process, FileRef(file), flags);
+}
+
+Async<std::int64_t> open_slowly(
+    Operation& operation,
+    std::string_view path,
+    std::uint32_t flags,
+    std::uint32_t mode,
+    std::uint32_t level
+) {
+    Async<host::Opened> open = host::open(&operation, path, flags & ~kCloseOnExec, mode, level);
+    if (!open.valid()) {
+        co_return negative(Errno::no_memory);
+    }
+    const host::Opened opened = co_await open;
+    if (opened.file == nullptr) {
+        co_return opened.error;
+    }
+    co_return add_descriptor(*operation.owner, FileRef(opened.file), flags);
+}
+
+std::int64_t close_now(Process& process, int descriptor) {
+    const Result<File*> file = process.files.remove(descriptor);
+    if (!file) {
+        return negative(file.error());
+    }
+    release_file(*file);
+    return 0;
+}
+
+std::int64_t stat_now(const File& file, virtio_cops_stat& out) {
+    out = {};
+    switch (file.kind) {
+    case File::Kind::console:
+        out.mode = kCharacterDevice;
+        out.blksize = 1024;
+        out.nlink = 1;
+        return 0;
+    case File::Kind::initrd:
+        entry_stat(*file.entry, out);
+        return 0;
+    default:
+        return kWouldWait;
+    }
+}
+
+std::int64_t sys_read(Process& process, Arguments args) {
+    return transfer_call(process, args[0], {.buffer = args[1], .bytes = args[2]});
+}
+std::int64_t sys_write(Process& process, Arguments args) {
+    return transfer_call(process, args[0], {.write = true, .buffer = args[1], .bytes = args[2]});
+}
+std::int64_t sys_pread(Process& process, Arguments args) {
+    const auto offset = static_cast<std::int64_t>(args[3]);
+    return offset < 0
+               ? negative(Errno::invalid)
+               : transfer_call(
+                     process, args[0], {.buffer = args[1], .bytes = args[2], .offset = offset}
+                 );
+}
+std::int64_t sys_pwrite(Process& process, Arguments args) {
+    const auto offset = static_cast<std::int64_t>(args[3]);
+    return offset < 0 ? negative(Errno::invalid)
+                      : transfer_call(
+                            process,
+                            args[0],
+                            {.write = true, .buffer = args[1], .bytes = args[2], .offset = offset}
+                        );
+}
+std::int64_t sys_readv(Process& process, Arguments args) {
+    return vector_call(process, args, false);
+}
+std::int64_t sys_writev(Process& process, Arguments args) {
+    return vector_call(process, args, true);
+}
+
+std::int64_t sys_openat(Process& process, Arguments args) {
+    char buffer[Path::kMax];
+    const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
+    if (!path) {
+        return negative(path.error());
+    }
+    const auto flags = static_cast<std::uint32_t>(args[2]);
+    const std::int64_t result = open_now(process, *path, flags);
+    if (result != kWouldWait) {
+        return result;
+    }
+    OwnedPath owned(*path);
+    if (!owned.valid()) {
+        return negative(Errno::no_memory);
+    }
+    return start_blocking(
+        process,
+        blocking_open(&process, std::move(owned), flags, static_cast<std::uint32_t>(args[3]))
+    );
+}
+
+std::int64_t sys_close(Process& process, Arguments args) {
+    return close_now(process, static_cast<int>(args[0]));
+}
+
+std::int64_t sys_lseek(Process& process, Arguments args) {
+    Result<File*> found = process.files.get(static_cast<int>(args[0]));
+    if (!found) {
+        return negative(found.error());
+    }
+    FileRef file(*found);
+    if (file->kind == File::Kind::console) {
+        return negative(Errno::illegal_seek);
+    }
+    auto base = std::int64_t{0};
+    if (args[2] == 1) {
+        base = static_cast<std::int64_t>(__atomic_load_n(&file->offset, __ATOMIC_RELAXED));
+    } else if (args[2] == 2 && file->kind == File::Kind::initrd) {
+        base = static_cast<std::int64_t>(file->entry->data.size());
+    } else if (args[2] == 2 && file->kind == File::Kind::host) {
+        return start_blocking(
+            process,
+            blocking_seek_end(&process, std::move(file), static_cast<std::int64_t>(args[1]))
+        );
+    } else if (args[2] != 0) {
+        return negative(Errno::invalid);
+    }
+    return seek_from(*file, base, static_cast<std::int64_t>(args[1]));
+}
+
+std::int64_t sys_fstat(Process& process, Arguments args) {
+    Result<File*> found = process.files.get(static_cast<int>(args[0]));
+    if (!found) {
+        return negative(found.error());
+    }
+    FileRef file(*found);
+    virtio_cops_stat stat;
+    if (stat_now(*file, stat) == kWouldWait) {
+        return start_blocking(process, blocking_stat(&process, std::move(file), args[1]));
+    }
+    return deliver_stat(process, args[1], stat);
+}
+
+std::int64_t sys_fstatat(Process& process, Arguments args) {
+    char buffer[Path::kMax];
+    const Result<std::size_t> length = copy_string(process.space, buffer, args[1]);
+    if (length && *length == 0 && (args[3] & kAtEmptyPath) != 0) {
+        return sys_fstat(process, {args[0], args[2], 0, 0, 0, 0});
+    }
+    const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
+    if (!path) {
+        return negative(path.error());
+    }
+    if (host::is_host_path(*path)) {
+        OwnedPath owned(*path);
+        return owned.valid() ? start_blocking(
+                                   process, blocking_stat_path(&process, std::move(owned), args[2])
+                               )
+                             : negative(Errno::no_memory);
+    }
+    const InitrdEntry* const entry = initrd::find(*path);
+    if (entry == nullptr) {
+        return negative(Errno::no_entry);
+    }
+    virtio_cops_stat stat;
+    entry_stat(*entry, stat);
+    return deliver_stat(process, args[2], stat);
+}
+
+std::int64_t sys_fsync(Process& process, Arguments args) {
+    Result<File*> found = process.files.get(static_cast<int>(args[0]));
+    if (!found) {
+        return negative(found.error());
+    }
+    FileRef file(*found);
+    if (file->kind != File::Kind::host) {
+        return negative(Errno::invalid);
+    }
+    return start_blocking(process, blocking_sync(&process, std::move(file)));
+}
+
+std::int64_t sys_faccessat(Process& process, Arguments args) {
+    char buffer[Path::kMax];
+    const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
+    if (!path) {
+        return negative(path.error());
+    }
+    if (host::is_host_path(*path)) {
+        OwnedPath owned(*path);
+        return owned.valid()
+                   ? start_blocking(process, blocking_stat_path(&process, std::move(owned), 0))
+                   : negative(Errno::no_memory);
+    }
+    constexpr std::uint64_t kWriteAccess = 2;
+    if (initrd::find(*path) == nullptr) {
+        return negative(Errno::no_entry);
+    }
+    return (args[2] & kWriteAccess) != 0 ? negative(Errno::read_only) : 0;
+}
+
+std::int64_t sys_dup(Process& process, Arguments args) {
+    const Result<File*> file = process.files.get(static_cast<int>(args[0]));
+    return file ? add_descriptor(process, FileRef(*file), 0) : negative(file.error());
+}
+
+std::int64_t sys_dup3(Process& process, Arguments args) {
+    const Result<File*> file = process.files.get(static_cast<int>(args[0]));
+    if (!file) {
+        return negative(file.error());
+    }
+    FileRef kept(*file);
+    if (args[0] == args[1] || args[1] >= FileTable::kMax) {
+        return negative(args[0] == args[1] ? Errno::invalid : Errno::bad_descriptor);
+    }
+    close_now(process, static_cast<int>(args[1]));
+    return add_descriptor(
+        process, std::move(kept), static_cast<std::uint32_t>(args[2]), static_cast<int>(args[1])
+    );
+}
+
+std::int64_t sys_fcntl(Process& process, Arguments args) {
+    enum Command : std::uint64_t {
+        dup_fd = 0,
+        get_fd,
+        set_fd,
+        get_flags,
+        set_flags,
+        dup_exec = 1030
+    };
+    const Result<File*> found = process.files.get(static_cast<int>(args[0]));
+    if (!found) {
+        return negative(found.error());
+    }
+    FileRef file(*found);
+    switch (args[1]) {
+    case dup_fd:
+    case dup_exec:
+        return add_descriptor(
+            process,
+            std::move(file),
+            args[1] == dup_exec ? kCloseOnExec : 0,
+            static_cast<int>(std::min<std::uint64_t>(args[2], FileTable::kMax))
+        );
+    case get_fd:
+        return process.files.close_on_exec(static_cast<int>(args[0])) ? 1 : 0;
+    case set_fd:
+    case set_flags:
+        return 0;
+    case get_flags:
+        return file->flags & (kAccessMode | kAppend);
+    default:
+        return negative(Errno::invalid);
+    }
+}
+
+std::int64_t sys_ioctl(Process& process, Arguments args) {
+    const Result<File*> found = process.files.get(static_cast<int>(args[0]));
+    if (!found) {
+        return negative(found.error());
+    }
+    const FileRef file(*found);
+    return negative(Errno::not_terminal);  // no line discipline: the console passes bytes
+}
+
+std::int64_t sys_readlinkat(Process& process, Arguments args) {
+    char buffer[Path::kMax];
+    const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
+    if (!path) {
+        return negative(path.error());
+    }
+    return negative(initrd::find(*path) != nullptr ? Errno::invalid : Errno::no_entry);
+}
+
+std::int64_t sys_getcwd(Process& process, Arguments args) {
+    const char root[] = "/";
+    if (args[1] < sizeof root) {
+        return negative(Errno::range);
+    }
+    return process.space.write(args[0], root, sizeof root) ? std::int64_t{sizeof root}
+                                                           : negative(Errno::fault);
+}
+
+}  // namespace kernel

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "syscall/syscall.hpp"
+
+#include <kernel_abi/user_abi.h>
+
+#include <cstdint>
+#include <string_view>
+
+namespace kernel {
+
+/// A read or write of user memory on an open file.
+struct Transfer {
+    bool write = false;
+    UserAddr buffer = 0;
+    std::uint64_t bytes = 0;
+    std::int64_t offset = COPS_OFFSET_CURRENT;
+    std::uint32_t level = 0;
+};
+
+/// Does it if that takes no waiting; kWouldWait otherwise.
+std::int64_t transfer_now(Process& process, File& file, const Transfer& transfer);
+/// Does it, waiting for console input or the host.
+Async<std::int64_t> transfer_slowly(Operation& operation, File& file, Transfer transfer);
+
+/// Opens a path of the initrd: a descriptor or a negative errno; kWouldWait for host paths.
+std::int64_t open_now(Process& process, std::string_view path, std::uint32_t flags);
+/// Opens a host path for the operation's process.
+Async<std::int64_t> open_slowly(
+    Operation& operation,
+    std::string_view path,
+    std::uint32_t flags,
+    std::uint32_t mode,
+    std::uint32_t level
+);
+/// Closes a descriptor. A host file whose last reference this is waits for the host's answer.
+std::int64_t close_now(Process& process, int descriptor);
+
+/// The state of a file as virtio-cops has it; kWouldWait for host files.
+std::int64_t stat_now(const File& file, virtio_cops_stat& out);
+
+/// Waits; cancelled early with -ECANCELED.
+Async<std::int64_t> sleep_until(Operation& operation, std::uint64_t deadline);
+
+}  // namespace kernel
