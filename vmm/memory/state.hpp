@@ -4,7 +4,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -85,9 +84,10 @@ public:
         return bytes;
     }
     std::string get_text() {
-        const auto bytes = get_bytes();
-        std::string text(bytes.size(), '\0');
-        std::memcpy(text.data(), bytes.data(), bytes.size());
+        std::string text;
+        for (const std::byte byte : get_bytes()) {
+            text.push_back(static_cast<char>(byte));
+        }
         return text;
     }
 

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 #include <limits>
 #include <thread>
 #include <vector>
@@ -52,7 +52,7 @@ TEST(GuestMemory, what_was_written_is_read_at_every_alignment_and_length) {
             std::vector<std::byte> back(length);
             ASSERT_TRUE(memory->write(kBase + offset, part));
             ASSERT_TRUE(memory->read(kBase + offset, back));
-            ASSERT_EQ(std::memcmp(back.data(), part.data(), length), 0) << offset << ' ' << length;
+            ASSERT_TRUE(std::ranges::equal(back, part)) << offset << ' ' << length;
         }
     }
 }
