@@ -41,11 +41,13 @@ std::size_t Uart::take_input(std::span<char> to) {
 
 bool Uart::mmio_read(const MmioAccess& access, std::uint64_t* value) {
     const std::lock_guard lock(mutex_);
-    const bool lsr = access.offset == UART_LSR;
-    if (lsr && registers_.last_was_lsr) {
+    if (access.offset != UART_LSR) {
+        registers_.lsr_run = 0;
+    } else if (registers_.lsr_run < kPolling) {
+        ++registers_.lsr_run;
+    } else {
         registers_.polled = true;
     }
-    registers_.last_was_lsr = lsr;
     *value = access.offset < 8 ? read_register(static_cast<unsigned>(access.offset)) : 0;
     update();
     return true;
@@ -56,7 +58,7 @@ bool Uart::mmio_write(const MmioAccess& access, std::uint64_t value) {
     bool send = false;
     {
         const std::lock_guard lock(mutex_);
-        registers_.last_was_lsr = false;
+        registers_.lsr_run = 0;
         if (access.offset < 8) {
             send = write_register(static_cast<unsigned>(access.offset), byte);
         }
@@ -223,7 +225,7 @@ void Uart::save(StateWriter& out) const {
     }
     out.put(registers_.transmit_event);
     out.put(registers_.polled);
-    out.put(registers_.last_was_lsr);
+    out.put(registers_.lsr_run);
     for (const std::deque<char>* queue : {&input_, &looped_}) {
         const std::vector<char> bytes(queue->begin(), queue->end());
         out.put_bytes(std::as_bytes(std::span(bytes)));
@@ -241,7 +243,7 @@ Result<void> Uart::load(StateReader& in) {
     loaded.dlm = in.get<std::uint8_t>();
     loaded.transmit_event = in.get_bool();
     loaded.polled = in.get_bool();
-    loaded.last_was_lsr = in.get_bool();
+    loaded.lsr_run = in.get_below<std::uint8_t>(kPolling + 1);
     const auto input = in.get_bytes();
     const auto looped = in.get_bytes();
     if (!in.ok() || input.size() > kInputCapacity || looped.size() > kFifo) {

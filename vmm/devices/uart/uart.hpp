@@ -23,7 +23,7 @@ class StateWriter;
 ///
 /// Deviation on purpose: typed input is never lost. Clearing the receive FIFO drops nothing, and a
 /// byte becomes visible only once the guest listens, i.e. has enabled the receive interrupt or
-/// polls the line status (two reads of LSR in a row). Drivers read RBR blindly and clear FIFOs
+/// polls the line status (many reads of LSR in a row). Drivers read RBR blindly and clear FIFOs
 /// while they probe; what was typed before they were ready is still there afterwards.
 class Uart final : public MmioDevice {
 public:
@@ -49,6 +49,10 @@ public:
     Result<void> load(StateReader& in);
 
 private:
+    /// So many reads of LSR in a row mean that the guest waits for input. Drivers that wait for the
+    /// transmitter find it ready at once, and so make a few in a row at most.
+    static constexpr std::uint8_t kPolling = 16;
+
     struct Registers {
         std::uint8_t ier = 0;
         std::uint8_t fcr = 0;
@@ -60,8 +64,8 @@ private:
         // The transmitter-empty interrupt is an event: set when THR drains or the interrupt is
         // enabled, cleared by reading it from IIR.
         bool transmit_event = false;
-        bool polled = false;        // the guest polls: input is visible without its interrupt
-        bool last_was_lsr = false;  // the last access to the port was a read of LSR
+        bool polled = false;       // the guest polls: input is visible without its interrupt
+        std::uint8_t lsr_run = 0;  // reads of LSR since any other access, up to kPolling
     };
 
     std::uint8_t read_register(unsigned which);
