@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// Debian trixie's stock riscv64 kernel with a busybox initramfs, booted through the command line.
+#include "process.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace {
+
+using test_support::ProcessOptions;
+using test_support::ProcessResult;
+using test_support::run_process;
+
+constexpr std::chrono::seconds kBootLimit{300};
+
+struct Shape {
+    int harts;
+    int workers;
+};
+
+class Linux : public testing::TestWithParam<Shape> {
+protected:
+    static void SetUpTestSuite() {
+        cache() = test_support::debian_cache();
+        if (!cache()) {
+            return;
+        }
+        directory().emplace();
+        const auto made = run_process({
+            COPS_SOURCE_DIR "/tests/support/mkinitramfs.py",
+            initrd(),
+            "file bin/busybox " + (*cache() / "busybox").string(),
+            "link bin/sh busybox",
+            "char dev/console 5 1",
+            "char dev/null 1 3",
+            "dir proc",
+            "dir sys",
+            "file init " COPS_SOURCE_DIR "/tests/e2e/linux/init.sh 755",
+        });
+        ASSERT_EQ(made.exit_code, 0) << made.err;
+    }
+    static void TearDownTestSuite() { directory().reset(); }
+
+    void SetUp() override {
+        if (!cache()) {
+            GTEST_SKIP() << "SKIPPED: Debian's riscv64 kernel and busybox could not be fetched";
+        }
+    }
+
+    static std::optional<std::filesystem::path>& cache() {
+        static std::optional<std::filesystem::path> path;
+        return path;
+    }
+    static std::optional<test_support::TemporaryDirectory>& directory() {
+        static std::optional<test_support::TemporaryDirectory> made;
+        return made;
+    }
+    static std::string initrd() { return *directory() / "initrd.gz"; }
+    static std::string image() { return *cache() / "Image"; }
+
+    static ProcessResult boot(
+        Shape shape,
+        const std::string& cmdline,
+        std::vector<std::string> more = {},
+        ProcessOptions options = {}
+    ) {
+        std::vector<std::string> command{
+            COPS_COMMAND,
+            "run",
+            "--kernel",
+            image(),
+            "--initrd",
+            initrd(),
+            "--memory",
+            "256M",
+            "--engine",
+            "interp",
+            "--cpus",
+            std::to_string(shape.harts),
+            "--workers",
+            std::to_string(shape.workers),
+            "--cmdline",
+            "console=ttyS0 quiet " + cmdline,
+        };
+        command.insert(command.end(), more.begin(), more.end());
+        options.timeout = kBootLimit;
+        return run_process(command, options);
+    }
+};
+
+/// What test and reader want to see of a boot that went wrong.
+std::string story(const ProcessResult& result) {
+    return "exit code " + std::to_string(result.exit_code) + (result.timed_out ? " (hung)" : "")
+           + "\n--- stdout\n" + result.out + "\n--- stderr\n" + result.err;
+}
+
+TEST_P(Linux, boots_to_its_script_and_powers_off) {
+    const ProcessResult result = boot(GetParam(), "");
+    const std::string harts = std::to_string(GetParam().harts);
+    EXPECT_EQ(result.exit_code, 0) << story(result);
+    EXPECT_NE(result.out.find("guest: Linux riscv64"), std::string::npos) << story(result);
+    EXPECT_NE(result.out.find("guest: harts " + harts + "\r\n"), std::string::npos)
+        << story(result);
+    // sha256sum of what seq 1 1000 prints.
+    EXPECT_NE(
+        result.out.find(
+            "guest: sum 67d4ff71d43921d5739f387da09746f405e425b07d727e4c69d029461d1f051f"
+        ),
+        std::string::npos
+    ) << story(result);
+    for (int hart = 0; hart < GetParam().harts; ++hart) {
+        const std::string line = "guest: ran on " + std::to_string(hart) + "\r\n";
+        EXPECT_NE(result.out.find(line), std::string::npos) << story(result);
+    }
+    EXPECT_NE(result.out.find("guest: slept"), std::string::npos) << story(result);
+    EXPECT_EQ(result.out.find("Call trace"), std::string::npos) << story(result);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    shapes,
+    Linux,
+    testing::Values(Shape{1, 1}, Shape{1, 2}, Shape{2, 1}, Shape{2, 2}),
+    [](const testing::TestParamInfo<Shape>& info) {
+        return std::to_string(info.param.harts) + "_harts_" + std::to_string(info.param.workers)
+               + "_workers";
+    }
+);
+
+using LinuxConsole = Linux;
+
+TEST_F(LinuxConsole, input_piped_in_before_the_kernel_runs_reaches_the_script) {
+    const ProcessResult result =
+        boot({1, 1}, "cops.read", {}, {.input = "typed long before anybody listened\n"});
+    EXPECT_EQ(result.exit_code, 0) << story(result);
+    EXPECT_NE(result.out.find("guest: read typed long before anybody listened"), std::string::npos)
+        << story(result);
+}
+
+TEST_F(LinuxConsole, gzipped_image_boots) {
+    const std::string packed = *directory() / "Image.gz";
+    ASSERT_EQ(
+        run_process({"sh", "-c", "gzip -1 <'" + image() + "' >'" + packed + "'"}).exit_code, 0
+    );
+    // The later --kernel wins or is refused; so the command is put together anew.
+    const ProcessResult result = run_process(
+        {COPS_COMMAND,
+         "run",
+         "--kernel",
+         packed,
+         "--initrd",
+         initrd(),
+         "--memory",
+         "256M",
+         "--cmdline",
+         "console=ttyS0 quiet"},
+        {.timeout = kBootLimit}
+    );
+    EXPECT_EQ(result.exit_code, 0) << story(result);
+    EXPECT_NE(result.out.find("guest: slept"), std::string::npos) << story(result);
+}
+
+TEST_F(LinuxConsole, reboot_with_no_reboot_is_exit_code_32) {
+    const ProcessResult result = boot({1, 1}, "cops.end=reboot", {"--no-reboot"});
+    EXPECT_EQ(result.exit_code, 32) << story(result);
+    EXPECT_NE(result.out.find("guest: slept"), std::string::npos) << story(result);
+}
+
+TEST_F(LinuxConsole, initrd_that_does_not_fit_is_a_configuration_error) {
+    const std::string large = *directory() / "large";
+    std::filesystem::copy_file(image(), large, std::filesystem::copy_options::overwrite_existing);
+    const ProcessResult result = run_process(
+        {COPS_COMMAND, "run", "--kernel", image(), "--initrd", large, "--memory", "40M"},
+        {.timeout = kBootLimit}
+    );
+    EXPECT_EQ(result.exit_code, 3) << story(result);
+    EXPECT_NE(result.err.find("initrd"), std::string::npos) << story(result);
+    EXPECT_NE(result.err.find("does not fit"), std::string::npos) << story(result);
+    EXPECT_EQ(result.out, "");
+}
+
+}  // namespace
