@@ -2,6 +2,9 @@
 // embed GUEST.elf: runs a guest inside this program, shows its console and how it ended.
 #include <vmm/fleet.hpp>
 
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <cstdio>
 #include <span>
 #include <string>
@@ -11,6 +14,9 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "usage: embed GUEST.elf\n");
         return 2;
     }
+    // libvmm logs through spdlog's default logger; the guest's console has stdout to itself.
+    spdlog::set_default_logger(spdlog::stderr_color_mt("embed"));
+
     vmm::FleetConfig config;
     config.guests.push_back({.name = "embedded", .kernel = argv[1]});
 
