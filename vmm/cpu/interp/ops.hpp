@@ -10,7 +10,10 @@
 /// the slow ones below. Nothing lives on the host's stack from one guest instruction to the next;
 /// leaving run() is an ordinary return.
 // Macros, because only `return` in the handler itself can be a guaranteed tail call.
-#define COPS_OP(name) COPS_PRESERVE_NONE void name(COPS_OP_PARAMETERS)
+// AddressSanitizer can't lay out frames under this calling convention; what handlers call is
+// checked.
+#define COPS_OP(name)                                                                              \
+    __attribute__((no_sanitize("address"))) COPS_PRESERVE_NONE void name(COPS_OP_PARAMETERS)
 /// Goes on in another handler with the same arguments.
 #define COPS_TAIL(handler) [[clang::musttail]] return handler(COPS_OP_ARGUMENTS)
 /// Executes the Insn that `ip` points to now.
