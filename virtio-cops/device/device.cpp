@@ -88,7 +88,6 @@ void Device::activate(std::uint64_t features, std::span<const QueueState> queues
     }
     active_ = true;
     features_ = features;
-    requests_.assign(kRequestQueueMax, {});
     for (std::size_t i = 0; i < queues_.size() && i < queues.size(); ++i) {
         const bool indirect = (features & bit(VIRTIO_RING_F_INDIRECT_DESC)) != 0;
         const bool fits = queues[i].size <= queue_max(static_cast<unsigned>(i));
@@ -96,6 +95,7 @@ void Device::activate(std::uint64_t features, std::span<const QueueState> queues
             break_ring("queue has an impossible size or lies outside of memory");
         }
     }
+    requests_.assign(queues_[VIRTIO_COPS_QUEUE_REQUEST].state().size, {});
 }
 
 bool Device::reset() {
