@@ -97,11 +97,14 @@ Result<KernelSegment> check_segment(
 
 /// Entry points are virtual addresses; the segment that holds it says where that is physically.
 bool translate_entry(std::uint64_t entry, const Elf64_Phdr& header, GuestPhys& physical) {
-    if (entry < header.p_vaddr || entry - header.p_vaddr >= header.p_memsz) {
-        return false;
+    // Kernels that are linked high and start with the MMU off name the physical address itself.
+    for (const std::uint64_t base : {header.p_vaddr, header.p_paddr}) {
+        if (entry >= base && entry - base < header.p_memsz) {
+            physical = {header.p_paddr + (entry - base)};
+            return true;
+        }
     }
-    physical = {header.p_paddr + (entry - header.p_vaddr)};
-    return true;
+    return false;
 }
 
 Result<void> check_overlap(std::string_view name, std::vector<KernelSegment> segments) {
