@@ -54,7 +54,7 @@ public:
 
 private:
     std::uint32_t held_ = 0;
-    Rank rank_;
+    [[maybe_unused]] Rank rank_;
 };
 
 class [[nodiscard]] Guard : NoCopy {
