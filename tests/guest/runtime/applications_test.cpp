@@ -76,6 +76,11 @@ TEST_F(Applications, every_call_of_the_api_on_several_harts) {
     EXPECT_ENDED_WELL(result);
 }
 
+TEST_F(Applications, every_call_of_the_api_without_boards) {
+    const ProcessResult result = run({"test-api", "/host/d"}, {"--no-boards"});
+    EXPECT_ENDED_WELL(result);
+}
+
 TEST_F(Applications, sha256sum_prints_what_coreutils_prints) {
     const auto shared = directory_ / "shared";
     test_support::write_file(shared / "empty", "");
