@@ -7,6 +7,8 @@
 
 #include <array>
 
+using namespace std::chrono_literals;
+
 namespace {
 
 constexpr unsigned kUrgent = 2;
@@ -20,6 +22,8 @@ struct Shared {
 };
 
 cops::Task<> reader(int fd, Shared& shared) {
+    // The host's timer first, so that the other coroutine is spinning when the completion comes.
+    check((co_await cops::sleep_for(2ms)).has_value(), "sleep");
     std::array<std::byte, 64> buffer{};
     const cops::Result<std::size_t> count = co_await cops::read(fd, buffer, 0);
     check(count.has_value(), "read");

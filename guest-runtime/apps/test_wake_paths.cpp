@@ -6,6 +6,8 @@
 
 #include <array>
 
+using namespace std::chrono_literals;
+
 namespace {
 
 constexpr int kRounds = 50;
@@ -13,6 +15,11 @@ constexpr int kRounds = 50;
 cops::Task<> read_once(int fd) {
     std::array<std::byte, 512> buffer;
     check((co_await cops::read(fd, buffer, 0)).has_value(), "read");
+}
+
+// Long enough for the spinner to start.
+cops::Task<> sleep_once() {
+    check((co_await cops::sleep_for(1ms)).has_value(), "sleep");
 }
 
 // Spins without a call until a completion waits in the line, or was taken by whoever came first.
@@ -23,13 +30,13 @@ cops::Task<> until_completed(std::uint64_t seen) {
     co_return;
 }
 
-cops::Task<> read_beside_a_spinner(int fd, unsigned read_level, unsigned spin_level) {
+cops::Task<> sleep_beside_a_spinner(unsigned sleep_level, unsigned spin_level) {
     for (int i = 0; i < kRounds; ++i) {
         const std::uint64_t seen = completions_seen();
-        const cops::TaskId read = cops::spawn(read_once(fd), read_level);
+        const cops::TaskId sleep = cops::spawn(sleep_once(), sleep_level);
         const cops::TaskId spin = cops::spawn(until_completed(seen), spin_level);
         co_await cops::join(spin);
-        co_await cops::join(read);
+        co_await cops::join(sleep);
     }
 }
 
@@ -54,9 +61,9 @@ cops::Task<int> cops_main(int argc, char** argv) {
     const cops::Result<int> fd = co_await cops::open(argv[1], O_RDONLY);
     check(fd.has_value(), "open");
     // No more urgent than what runs: the executor finds it at its next switch.
-    co_await read_beside_a_spinner(*fd, 30, 30);
+    co_await sleep_beside_a_spinner(30, 30);
     // More urgent than what runs: the host interrupts.
-    co_await read_beside_a_spinner(*fd, 2, 40);
+    co_await sleep_beside_a_spinner(2, 40);
     co_await kernel_path(*fd);
     co_await idle_path(*fd);
     const cops_executor_counters& counters = cops::counters();
