@@ -12,6 +12,7 @@ enum Number : unsigned {
     sstatus = 0x100,
     sie = 0x104,
     stvec = 0x105,
+    scounteren = 0x106,
     sip = 0x144,
     stimecmp = 0x14d,
     satp = 0x180,
@@ -46,6 +47,9 @@ inline constexpr std::uint64_t kFloatInitial = 1u << kFloatShift;
 inline constexpr std::uint64_t kFloatClean = 2u << kFloatShift;
 inline constexpr std::uint64_t kFloatDirty = 3u << kFloatShift;
 inline constexpr std::uint64_t kUserXlen64 = std::uint64_t{2} << 32;
+
+// scounteren: cycle, time, instret
+inline constexpr std::uint64_t kCountersForUsers = 7;
 
 // sie, sip
 inline constexpr std::uint64_t kUserSoftware = 1u << COPS_IRQ_USER_SOFTWARE;
