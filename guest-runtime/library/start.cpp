@@ -240,6 +240,10 @@ unsigned hart() noexcept {
 }  // namespace cops
 
 void cops_handle_interrupt() {
+    // First: an interrupt posted from here on comes again after we have looked.
+    if (cops::has_user_interrupts()) {
+        cops::clear_bits<COPS_CSR_UIP>(cops::kSoftware);
+    }
     if (cops::hart_context != nullptr) {
         cops_executor_interrupt(cops::hart_context);
     }
