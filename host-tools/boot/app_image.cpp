@@ -169,9 +169,6 @@ std::string application_defect(std::span<const std::uint8_t> image) {
     if (auto defect = overlap_defect(std::move(loaded)); !defect.empty()) {
         return defect;
     }
-    if (header.e_type == ET_DYN) {
-        return "it is position-independent";
-    }
     return entry_found ? "" : "its entry point is in no executable segment";
 }
 
