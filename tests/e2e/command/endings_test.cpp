@@ -74,7 +74,7 @@ TEST(Console, carries_the_guest_and_nothing_else) {
     const auto result = run({"run", "--log-level", "trace", "hello"});
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(command::count(result.out, "\n"), 1U) << result.out;
-    EXPECT_THAT(result.out, HasSubstr("hello"));
+    EXPECT_THAT(result.out, HasSubstr("Hello"));
 }
 
 TEST(Console, end_of_input_does_not_stop_the_guest) {
