@@ -286,6 +286,11 @@ void submit(Request& request) {
     waiting_levels |= std::uint64_t{1} << level;
 }
 
+void reap() {
+    while (reap_request()) {
+    }
+}
+
 void kick() {
     const Guard guard(lock);
     kick_locked();

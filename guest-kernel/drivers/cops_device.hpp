@@ -57,6 +57,9 @@ Request* make_request(std::span<const virtio_cops::Segment> segments);
 void drop(Request* request);
 /// Queues the request, most urgent first; it goes out with the next kick().
 void submit(Request& request);
+/// Takes back what the device has done without an interrupt: completions that an executor finds by
+/// itself raise none.
+void reap();
 /// Puts waiting requests into the ring and tells the device.
 void kick();
 
