@@ -172,11 +172,22 @@ cops::Task<> many_at_once(const std::string& directory) {
 cops::Task<int> cops_main(int argc, char** argv) {
     check(argc == 2, "usage: test-api DIRECTORY");
     const std::string directory = argv[1];
+    // Said before each, so that a hang shows where.
+    const auto section = [](const char* name) {
+        std::printf("test-api: %s\n", name);
+        std::fflush(stdout);
+    };
+    section("schedules");
     co_await schedules();
+    section("sleeps");
     co_await sleeps();
+    section("reads");
     co_await reads(directory);
+    section("refusals");
     co_await refusals(directory);
+    section("writes");
     co_await writes(directory);
+    section("many at once");
     co_await many_at_once(directory);
     check(cops::kernel_counters().has_value(), "kernel counters");
     std::puts("test-api: all passed");
