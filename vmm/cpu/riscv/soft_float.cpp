@@ -114,7 +114,8 @@ typename F::Bits round_pack(const Unpacked& value, Rounding rounding, unsigned& 
     if (exponent > F::kMaxExponent) {
         return overflow<F>(value.negative, rounding, flags);
     }
-    const auto biased = static_cast<Bits>(exponent + F::kMaxExponent);
+    const int biased_exponent = exponent + F::kMaxExponent;
+    const auto biased = static_cast<Bits>(biased_exponent);
     return sign | biased << (F::kPrecision - 1)
            | (static_cast<Bits>(significand) & kFractionMask<F>);
 }
