@@ -4,8 +4,8 @@
 #include <cstdint>
 
 /// preserve_none passes twelve values in registers and preserves none, so that a chain of tail
-/// calls keeps the interpreter's state in registers. Hosts without it use their usual convention, and
-/// so do builds under AddressSanitizer, whose stack frames clang-19 cannot combine with it.
+/// calls keeps the interpreter's state in registers. Hosts without it use their usual convention,
+/// and so do builds under AddressSanitizer, whose stack frames clang-19 cannot combine with it.
 #if defined(__x86_64__) && !__has_feature(address_sanitizer)
 #define COPS_PRESERVE_NONE __attribute__((preserve_none))
 #else

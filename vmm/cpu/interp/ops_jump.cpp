@@ -4,8 +4,9 @@
 // A jump within its page is linked to its target's Insn when first taken: the page of code is the
 // same whatever it is mapped at, and a page's blocks disappear together. A jump to another page
 // goes through the jump cache, which knows translations.
-#include "cpu/interp/alu.hpp"
-#include "cpu/interp/ops.hpp"
+#include "cpu/interp/ops_jump.hpp"
+
+#include "cpu/interp/fuse.hpp"
 
 namespace vmm::interp {
 
@@ -71,10 +72,6 @@ std::uint64_t target_of(const Insn* ip, std::uint64_t base) {
     return base + static_cast<std::uint64_t>(std::int64_t{ip->imm});
 }
 
-Insn* linked_target(Insn* ip) {
-    return reinterpret_cast<Insn*>(reinterpret_cast<std::byte*>(ip) + ip->imm);
-}
-
 /// Links a near jump at `ip` and takes it. The budget has been charged.
 template <Handler linked>
 COPS_OP(link_near) {
@@ -84,24 +81,12 @@ COPS_OP(link_near) {
         cpu->pc = base + static_cast<std::uint64_t>(std::int64_t{offset});
         COPS_TAIL(op_enter);
     }
+    fuse_branch(ip);
     ip = target;
     if (budget < 0) {
         COPS_TAIL(op_poll);
     }
     COPS_DISPATCH();
-}
-
-template <class Condition>
-COPS_OP(branch_linked) {
-    if (Condition::of(cpu->x[ip->rs1], cpu->x[ip->rs2])) {
-        budget = retire(budget, ip);
-        ip = linked_target(ip);
-        if (budget < 0) [[unlikely]] {
-            COPS_TAIL(op_poll);
-        }
-        COPS_DISPATCH();
-    }
-    COPS_NEXT();
 }
 
 template <class Condition>

@@ -1,27 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loads, stores and fences. (Those of floating-point registers are here as well.)
-#include "cpu/interp/guest_word.hpp"
-#include "cpu/interp/ops.hpp"
-
-#include <type_traits>
+#include "cpu/interp/ops_memory.hpp"
 
 namespace vmm::interp {
 namespace {
-
-inline std::uint64_t effective_address(const Insn* ip, const Cpu* cpu) {
-    return cpu->x[ip->rs1] + static_cast<std::uint64_t>(std::int64_t{ip->imm});
-}
-
-template <class T>
-inline std::uint64_t tag_of(std::uint64_t address) {
-    return address & ~(kPageOffsetMask ^ (sizeof(T) - 1));
-}
-
-/// Extends as the type's signedness says.
-template <class T>
-inline std::uint64_t extend(std::uint64_t value) {
-    return static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<T>(value)));
-}
 
 // What a loaded value becomes in an f register: a single is NaN-boxed.
 inline std::uint64_t box(std::uint64_t value) {
@@ -29,52 +11,24 @@ inline std::uint64_t box(std::uint64_t value) {
 }
 
 template <class T>
-COPS_OP(load_slow) {
-    std::uint64_t value = 0;
-    if (cpu->load(effective_address(ip, cpu), sizeof(T), value) != AccessResult::done) {
-        COPS_TAIL(op_fault);
-    }
-    cpu->x[ip->rd] = extend<T>(value);
-    if (cpu->leave_block) {
-        COPS_TAIL(op_leave_block);
-    }
-    COPS_NEXT();
-}
-
-template <class T>
 COPS_OP(load) {
     const std::uint64_t address = effective_address(ip, cpu);
-    const TlbEntry& entry = tlb[tlb_index(address)];
-    if (entry.read_tag != tag_of<T>(address)) [[unlikely]] {
+    const TlbEntry* entry = read_entry<T>(tlb, address);
+    if (entry == nullptr) [[unlikely]] {
         COPS_TAIL(load_slow<T>);
     }
-    using Raw = std::make_unsigned_t<T>;
-    cpu->x[ip->rd] =
-        extend<T>(load_guest_word<Raw>(reinterpret_cast<const std::byte*>(address + entry.addend)));
-    COPS_NEXT();
-}
-
-template <class T>
-COPS_OP(store_slow) {
-    if (cpu->store(effective_address(ip, cpu), sizeof(T), cpu->x[ip->rs2]) != AccessResult::done) {
-        COPS_TAIL(op_fault);
-    }
-    if (cpu->leave_block) {
-        COPS_TAIL(op_leave_block);
-    }
+    cpu->x[ip->rd] = load_through<T>(entry, address);
     COPS_NEXT();
 }
 
 template <class T>
 COPS_OP(store) {
     const std::uint64_t address = effective_address(ip, cpu);
-    const TlbEntry& entry = tlb[tlb_index(address)];
-    if (entry.write_tag != tag_of<T>(address)) [[unlikely]] {
+    const TlbEntry* entry = write_entry<T>(tlb, address);
+    if (entry == nullptr) [[unlikely]] {
         COPS_TAIL(store_slow<T>);
     }
-    store_guest_word(
-        reinterpret_cast<std::byte*>(address + entry.addend), static_cast<T>(cpu->x[ip->rs2])
-    );
+    store_through<T>(entry, address, cpu->x[ip->rs2]);
     COPS_NEXT();
 }
 

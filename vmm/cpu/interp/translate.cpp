@@ -2,6 +2,7 @@
 #include "cpu/interp/translate.hpp"
 
 #include "cpu/interp/block_cache.hpp"
+#include "cpu/interp/fuse.hpp"
 #include "cpu/interp/ops.hpp"
 #include "cpu/riscv/decode.hpp"
 
@@ -248,7 +249,9 @@ private:
 }  // namespace
 
 std::size_t translate_block(Block& block) {
-    return Translator(block).whole_block();
+    const std::size_t insns = Translator(block).whole_block();
+    fuse_block(first_insn(&block), block.count);
+    return insns;
 }
 
 std::size_t translate_crossing(Block& block) {
