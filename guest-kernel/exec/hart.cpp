@@ -109,7 +109,6 @@ void run_hart() {
     Cpu& cpu = this_cpu();
     __atomic_fetch_or(&started_harts, std::uint64_t{1} << cpu.hart, __ATOMIC_RELAXED);
     csr::write<csr::stvec>(reinterpret_cast<std::uint64_t>(&kernel_trap));
-    csr::write<csr::scounteren>(csr::kUserCounters);
     csr::write<csr::sie>(kInterrupts);
     csr::write<csr::scounteren>(csr::kCountersForUsers);
     plic::enable_hart(cpu.hart);

@@ -38,9 +38,6 @@ void clear(std::uint64_t bits) {
     __asm__ volatile("csrc %0, %1" : : "i"(Csr), "r"(bits) : "memory");
 }
 
-// scounteren: user mode may read cycle, time and instret
-inline constexpr std::uint64_t kUserCounters = 0b111;
-
 // sstatus
 inline constexpr std::uint64_t kUserInterruptEnable = 1u << 0;
 inline constexpr std::uint64_t kPreviousInterruptEnable = 1u << 5;
