@@ -5,6 +5,7 @@
 
 #include <cops/cops.hpp>
 
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -72,9 +73,27 @@ cops::Task<> bad_numbers(int fd) {
     request = read_into(fd, address, 8);
     request.offset = INT64_MIN;
     check(co_await error_of(request) == EINVAL, "negative offset");
-    request = read_into(fd, address, ~std::uint64_t{0});
-    const int huge = co_await error_of(request);
-    check(huge == EFAULT || huge == EINVAL, "length of everything");
+}
+
+// A length that reaches over the end of the mapping: what fits, or an error, and nothing behind it.
+cops::Task<> bad_lengths(int fd) {
+    constexpr std::size_t kPage = 4096;
+    void* memory =
+        mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    check(memory != MAP_FAILED, "mmap");
+    auto* const first = static_cast<std::byte*>(memory);
+    check(munmap(first + kPage, kPage) == 0, "munmap");
+    const auto last = reinterpret_cast<std::uint64_t>(first + kPage - 16);
+    for (const std::uint64_t length :
+         {std::uint64_t{17}, std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
+        const cops::Result<std::size_t> count = co_await raw(read_into(fd, last, length));
+        check(
+            count ? *count <= 16
+                  : count.error() == cops::Error(EFAULT) || count.error() == cops::Error(EINVAL),
+            "read over the end of a mapping"
+        );
+    }
+    check(munmap(first, kPage) == 0, "munmap");
 }
 
 cops::Task<> bad_paths() {
@@ -142,6 +161,7 @@ cops::Task<int> cops_main(int argc, char** argv) {
     check(fd.has_value(), "open");
     co_await bad_addresses(*fd);
     co_await bad_numbers(*fd);
+    co_await bad_lengths(*fd);
     co_await bad_paths();
     bad_calls();
     co_await scribbles(*fd);
