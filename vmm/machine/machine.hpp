@@ -116,6 +116,7 @@ public:
     /// Makes the vCPUs, loads kernel, initrd and device tree; hart 0 is ready to run.
     Result<void> boot();
     /// In place of boot(): continues a saved machine of the same shape. `saved` may be anything.
+    /// After an error the machine is good for nothing but its destructor.
     Result<void> load(std::span<const std::byte> saved);
 
     // ---- Running ----

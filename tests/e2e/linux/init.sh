@@ -11,7 +11,14 @@ echo "guest: command line $(busybox cat /proc/cmdline)"
 for cpu in $(busybox seq 1 "$(busybox nproc)"); do
     busybox taskset -c $((cpu - 1)) busybox sh -c 'echo "guest: ran on $0"' $((cpu - 1))
 done
-for irq in $(busybox seq 1 3); do
+second=/sys/devices/system/cpu/cpu1/online
+if [ -e "$second" ]; then # stops and starts the hart through SBI HSM
+    echo 0 >"$second"
+    echo "guest: harts without the second $(busybox nproc)"
+    echo 1 >"$second"
+    echo "guest: harts with it again $(busybox nproc)"
+fi
+for _ in 1 2 3; do
     busybox usleep 10000
 done
 echo "guest: slept"

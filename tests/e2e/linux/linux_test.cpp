@@ -117,6 +117,9 @@ TEST_P(Linux, boots_to_its_script_and_powers_off) {
         const std::string line = "guest: ran on " + std::to_string(hart) + "\r\n";
         EXPECT_NE(result.out.find(line), std::string::npos) << story(result);
     }
+    const bool hotplug = result.out.contains("guest: harts without the second 1\r\n")
+                         && result.out.contains("guest: harts with it again 2\r\n");
+    EXPECT_EQ(hotplug, GetParam().harts == 2) << story(result);
     EXPECT_NE(result.out.find("guest: slept"), std::string::npos) << story(result);
     EXPECT_EQ(result.out.find("Call trace"), std::string::npos) << story(result);
 }
