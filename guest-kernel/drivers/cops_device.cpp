@@ -165,15 +165,11 @@ void interrupt() {
         const Guard guard(lock);
         driver->mmio().take_interrupt();
     }
-    while (reap_request()) {
-    }
-    while (reap_command()) {
-    }
+    poll();
     const Guard guard(lock);
-    if (driver->requests().broken() || driver->control().broken() || driver->mmio().needs_reset()) {
+    if (driver->mmio().needs_reset()) {
         panic("virtio-cops: the device failed");
     }
-    kick_locked();
 }
 
 template <typename Send>
@@ -286,13 +282,23 @@ void submit(Request& request) {
     waiting_levels |= std::uint64_t{1} << level;
 }
 
-void reap() {
-    while (reap_request()) {
-    }
-}
-
 void kick() {
     const Guard guard(lock);
+    kick_locked();
+}
+
+void poll() {
+    if (!present()) {
+        return;
+    }
+    while (reap_request()) {
+    }
+    while (reap_command()) {
+    }
+    const Guard guard(lock);
+    if (driver->requests().broken() || driver->control().broken()) {
+        panic("virtio-cops: the device failed");
+    }
     kick_locked();
 }
 

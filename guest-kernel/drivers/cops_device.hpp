@@ -57,11 +57,13 @@ Request* make_request(std::span<const virtio_cops::Segment> segments);
 void drop(Request* request);
 /// Queues the request, most urgent first; it goes out with the next kick().
 void submit(Request& request);
-/// Takes back what the device has done without an interrupt: completions that an executor finds by
-/// itself raise none.
-void reap();
 /// Puts waiting requests into the ring and tells the device.
 void kick();
+
+/// Takes what the device has completed. Requests with slots raise an interrupt only when the kernel
+/// has to wake somebody: so it is the kernel that looks, at ticks and before it fills or leaves the
+/// ring.
+void poll();
 
 /// Submits for an operation (null = for the kernel itself) and awaits the result. The data stays
 /// the caller's; nothing is pinned.

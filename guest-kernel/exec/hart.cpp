@@ -5,6 +5,7 @@
 #include "arch/riscv64/page_table.hpp"
 #include "arch/riscv64/sbi.hpp"
 #include "base/log.hpp"
+#include "drivers/cops_device.hpp"
 #include "drivers/plic.hpp"
 #include "exec/timer.hpp"
 #include "mm/heap.hpp"
@@ -99,6 +100,7 @@ void poll_interrupts() {
     }
     if ((pending & csr::kTimer) != 0) {
         timer::expired(cpu);
+        cops_device::poll();
     }
     if ((pending & csr::kExternal) != 0) {
         plic::handle(cpu.hart);

@@ -35,6 +35,9 @@ Result<void> pin_user(
 ) {
     out.count = 0;
     out.bytes = 0;
+    if (!is_user_range(address, bytes)) {
+        return std::unexpected(Errno::fault);
+    }
     while (out.bytes < bytes) {
         const UserAddr at = address + out.bytes;
         const std::uint64_t offset = at & (kPageSize - 1);

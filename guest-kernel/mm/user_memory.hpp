@@ -24,6 +24,11 @@ bool copy_out(AddressSpace& space, UserAddr to, const T& from) {
 /// A NUL-terminated string of at most out.size() - 1 bytes; its length. fault or name_too_long.
 Result<std::size_t> copy_string(AddressSpace& space, std::span<char> out, UserAddr from);
 
+/// Could be memory of a process, mapped or not.
+constexpr bool is_user_range(UserAddr address, std::uint64_t bytes) {
+    return address <= kUserEnd && bytes <= kUserEnd - address;
+}
+
 inline constexpr unsigned kMaxSegments = 64;
 
 /// User memory that a device may reach: pinned from pin_user() to unpin().

@@ -326,8 +326,10 @@ std::int64_t cops_call(Process& process, std::uint64_t number, Arguments args) {
         return result ? 0 : negative(result.error());
     }
     case COPS_SYS_PARK:
+        cops_device::poll();
         return park(process);
     case COPS_SYS_YIELD:
+        cops_device::poll();
         end_turn(process);
         request_reschedule(this_cpu());
         return 0;

@@ -341,6 +341,9 @@ std::int64_t transfer_now(Process& process, File& file, const Transfer& transfer
     if (transfer.bytes == 0) {
         return 0;
     }
+    if (!is_user_range(transfer.buffer, transfer.bytes)) {
+        return negative(Errno::fault);
+    }
     switch (file.kind) {
     case File::Kind::console:
         return transfer.offset == COPS_OFFSET_CURRENT ? console_now(process, transfer)

@@ -329,9 +329,7 @@ std::int64_t submit(Process& process, UserAddr list, std::uint64_t count) {
     if (!process.attachment.done || count == 0 || count > kMaxBatch) {
         return negative(Errno::invalid);
     }
-    if (cops_device::present()) {
-        cops_device::reap();  // Slots that the host completed may be in use again.
-    }
+    cops_device::poll();
     std::int64_t accepted = 0;
     std::int64_t error = 0;
     for (; accepted < static_cast<std::int64_t>(count); ++accepted) {
