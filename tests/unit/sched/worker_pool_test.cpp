@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <ctime>
+#include <thread>
 #include <vector>
 
 namespace vmm::sched::test {
@@ -129,49 +130,66 @@ TEST(WorkerPool, timers_fire_while_the_only_worker_is_busy) {
     pool.remove(handle, busy);
 }
 
+/// A vCPU that waits for wake-ups, over and over, until it is told to end.
+struct Sleeper {
+    FakeVcpu vcpu{[this](FakeVcpu&, const RunContext&) {
+        return done.load() ? ExitKind::ended : ExitKind::idle;
+    }};
+    std::atomic<bool> done{false};
+
+    /// Wakes it until it has run once more. A wake that meets a runnable vCPU changes nothing, so
+    /// one may not be enough.
+    void wake(WorkerPool& pool, WorkerPool::Handle handle) {
+        const auto before = vcpu.runs.load();
+        while (vcpu.runs.load() == before) {
+            pool.wake(handle, WakeCause::completion, 2);
+            std::this_thread::yield();
+        }
+    }
+    void end(WorkerPool& pool, WorkerPool::Handle handle) {
+        done.store(true);
+        wake(pool, handle);
+        vcpu.wait_until_gone();
+    }
+};
+
+// In the next two tests a slice of the busy vCPU may end by itself just when the urgent one is
+// woken; then nobody needs to be preempted or asked, and the test tries again. It hangs when that
+// never helps.
+
 TEST(WorkerPool, urgent_work_takes_the_worker_from_less_urgent) {
     Pool pool(1);
-    Latch busy_runs;
-    FakeVcpu busy([&](FakeVcpu& self, const RunContext& context) {
-        busy_runs.count();
-        return self.compute(context);
-    });
-    FakeVcpu urgent([](FakeVcpu& self, const RunContext&) {
-        return self.runs.load() < 2 ? ExitKind::idle : ExitKind::ended;
-    });
+    FakeVcpu busy([](FakeVcpu& self, const RunContext& context) { return self.compute(context); });
+    Sleeper urgent;
     busy.claim = 20;
     const auto handle = pool.add(0, busy, true);
-    const auto waker = pool.add(1, urgent, true, {.base_level = 1});
-    busy_runs.wait_for(2);
-    pool.pool.wake(waker, WakeCause::completion, 2);
-    urgent.wait_until_gone();
-    EXPECT_GE(pool.pool.times(handle).preemptions, 1U);
+    const auto sleeper = pool.add(1, urgent.vcpu, true, {.base_level = 1});
+    while (pool.pool.times(handle).preemptions == 0) {
+        urgent.wake(pool.pool, sleeper);
+    }
+    urgent.end(pool.pool, sleeper);
     pool.remove(handle, busy);
 }
 
 TEST(WorkerPool, a_victim_is_asked_and_may_yield_within_the_grace_time) {
     PoolOptions options;
-    options.grace_ns = 10'000'000'000;  // force never comes within the test
+    options.grace_ns = 3'600'000'000'000;  // force never comes within the test
     Pool pool(1, "priority", options);
-    Latch running;
-    FakeVcpu busy([&](FakeVcpu& self, const RunContext& context) {
-        running.count();
+    FakeVcpu busy([](FakeVcpu& self, const RunContext& context) {
         if (self.yield_level.load() < self.claim.load()) {
             return ExitKind::yielded;
         }
         return self.compute(context);
     });
-    FakeVcpu urgent([](FakeVcpu& self, const RunContext&) {
-        return self.runs.load() < 2 ? ExitKind::idle : ExitKind::ended;
-    });
+    Sleeper urgent;
     busy.claim = 20;
     const auto handle = pool.add(0, busy, true);
-    const auto waker = pool.add(1, urgent, true, {.base_level = 1});
-    running.wait_for(2);
-    pool.pool.wake(waker, WakeCause::completion, 2);
-    urgent.wait_until_gone();
+    const auto sleeper = pool.add(1, urgent.vcpu, true, {.base_level = 1});
+    while (pool.pool.times(handle).yields == 0) {
+        urgent.wake(pool.pool, sleeper);
+    }
     EXPECT_EQ(pool.pool.times(handle).preemptions, 0U);
-    EXPECT_GE(pool.pool.times(handle).yields, 1U);
+    urgent.end(pool.pool, sleeper);
     pool.remove(handle, busy);
 }
 
