@@ -11,13 +11,6 @@ set(COPS_WARNINGS
     $<$<COMPILE_LANGUAGE:CXX>:-Wmissing-declarations>
 )
 
-# cops_add_component(FOLDER): enters a top-level folder.
-function(cops_add_component folder)
-    if(EXISTS ${PROJECT_SOURCE_DIR}/${folder}/CMakeLists.txt)
-        add_subdirectory(${PROJECT_SOURCE_DIR}/${folder} ${PROJECT_BINARY_DIR}/${folder})
-    endif()
-endfunction()
-
 # Include roots of a component: public headers in include/, private ones relative to the folder.
 function(cops_include_roots target scope)
     file(RELATIVE_PATH here ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
