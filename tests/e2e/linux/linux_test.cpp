@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Debian trixie's stock riscv64 kernel with a busybox initramfs, booted through the command line.
+#include "initramfs.hpp"
 #include "process.hpp"
 
 #include <gtest/gtest.h>
@@ -31,18 +32,7 @@ protected:
             return;
         }
         directory().emplace();
-        const auto made = run_process({
-            COPS_SOURCE_DIR "/tests/support/mkinitramfs.py",
-            initrd(),
-            "file bin/busybox " + (*cache() / "busybox").string(),
-            "link bin/sh busybox",
-            "char dev/console 5 1",
-            "char dev/null 1 3",
-            "dir proc",
-            "dir sys",
-            "file init " COPS_SOURCE_DIR "/tests/e2e/linux/init.sh 755",
-        });
-        ASSERT_EQ(made.exit_code, 0) << made.err;
+        ASSERT_EQ(test_support::make_initramfs(*cache(), initrd()), "");
     }
     static void TearDownTestSuite() { directory().reset(); }
 
