@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/device.hpp"
 
+#include <fcntl.h>
+
 #include <cerrno>
 
 namespace virtio_cops {
+namespace {
+
+/// A host may keep one file for handles of different access; so it is the device that asks.
+bool allows(const OpenDescription& description, std::uint16_t opcode) {
+    const std::uint32_t access = description.open_flags & O_ACCMODE;
+    return opcode == VIRTIO_COPS_OP_READ    ? access != O_WRONLY
+           : opcode == VIRTIO_COPS_OP_WRITE ? access != O_RDONLY
+                                            : true;
+}
+
+}  // namespace
 
 Device::Errno Device::hold_handle(Request& request) {
     const auto index = find_handle(request.header.handle);
-    if (!index) {
+    if (!index || !allows(handles_[*index].description, request.header.opcode)) {
         return EBADF;
     }
     request.handle_index = *index;

@@ -234,6 +234,21 @@ TEST(VC_8_5, handles_that_are_not_open_are_refused) {
     }
 }
 
+TEST(VC_8_5, reading_and_writing_need_a_handle_opened_for_it) {
+    RequestRig rig;
+    const std::array data{rig.buffer(8)};
+    virtio_cops_req read = Rig::request(VIRTIO_COPS_OP_READ);
+    virtio_cops_req write = Rig::request(VIRTIO_COPS_OP_WRITE);
+    read.handle = write.handle = rig.open_handle(77, O_RDONLY);
+    EXPECT_EQ(rig.refused(write, data, Direction::to_device), -EBADF);
+    rig.submit(read, data);
+    rig.complete_next(8);
+    read.handle = write.handle = rig.open_handle(77, O_WRONLY);
+    EXPECT_EQ(rig.refused(read, data), -EBADF);
+    rig.submit(write, data, Direction::to_device);
+    rig.complete_next(8);
+}
+
 TEST(VC_8_6, the_driver_never_has_two_requests_of_one_id_in_flight) {
     RequestRig rig;
     std::set<std::uint64_t> in_flight;

@@ -385,9 +385,10 @@ virtio_cops_req Rig::slot_request(
     return header;
 }
 
-std::uint32_t Rig::open_handle(HostHandle host_handle) {
+std::uint32_t Rig::open_handle(HostHandle host_handle, std::uint32_t open_flags) {
     virtio_cops_req header = request(VIRTIO_COPS_OP_OPENAT);
     header.handle = 1;
+    header.open_flags = open_flags;
     const std::array path{text("some/file")};
     submit(header, path, Direction::to_device);
     device.complete(take_started(host.started.size() - 1).token, host_handle);

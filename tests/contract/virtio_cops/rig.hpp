@@ -242,7 +242,7 @@ public:
         std::uint32_t level = 10
     );
     /// Opens something in grant 1; the handle.
-    std::uint32_t open_handle(HostHandle host = 77);
+    std::uint32_t open_handle(HostHandle host = 77, std::uint32_t open_flags = 2 /* O_RDWR */);
     /// Submits and expects it to be answered at once: its result.
     std::int64_t submit_now(
         const virtio_cops_req& header,

@@ -121,23 +121,21 @@ Result<void> CopsDevice::load(
 
 // ---- Doorbells ------------------------------------------------------------------------------
 
-bool CopsDevice::mmio_read(const MmioAccess& access, std::uint64_t* value) {
-    *value = 0;  // write-only registers
-    return access.size == 4;
+/// Whatever a process does to its doorbells is no fault (SPEC.md VC-10.1).
+bool CopsDevice::mmio_read(const MmioAccess& /*access*/, std::uint64_t* value) {
+    *value = 0;
+    return true;
 }
 
 bool CopsDevice::mmio_write(const MmioAccess& access, std::uint64_t /*value*/) {
-    if (access.size != 4) {
-        return false;
-    }
-    switch (access.offset) {
-    case VIRTIO_COPS_DOORBELL_CLAIM:
+    switch (virtio_cops::Device::doorbell(access.offset, access.size)) {
+    case virtio_cops::Doorbell::claim:
         host_.claim_doorbell(access.hart);
         break;
-    case VIRTIO_COPS_DOORBELL_YIELD:
+    case virtio_cops::Doorbell::yield:
         host_.yield_doorbell(access.hart);
         break;
-    default:
+    case virtio_cops::Doorbell::none:
         break;
     }
     return true;
