@@ -10,7 +10,9 @@ namespace kernel {
 
 struct Process;
 
-inline constexpr std::uint32_t kDefaultLevel = 32;  ///< Of a process without executor.
+/// Of a process without executor. That of main coroutines (cops::kMainLevel), so that a program is
+/// as urgent while its C library starts as it is when it begins.
+inline constexpr std::uint32_t kDefaultLevel = 16;
 
 /// cmdline ceiling=: most urgent level that a process may claim. Boot only.
 void set_ceiling(std::uint32_t level);
