@@ -101,7 +101,7 @@ struct Process : NoCopy {
     bool in_wfi = false;  ///< Sleeps in user mode while its line shows nothing.
     bool fresh = false;   ///< Its ASID may have entries of an earlier process.
     bool exit_wanted = false;
-    std::uint32_t fixed_level = 0;  ///< Of a process without executor.
+    std::uint32_t fixed_level = 0;  ///< While no line speaks for the process.
 
     // The home hart's, while it runs the process; before that the loader's.
     TrapFrame frame{};

@@ -200,8 +200,9 @@ std::uint32_t level_of(const Process& process) {
     }
     const std::uint64_t bits = line_bits(process);
     if (bits == 0) {
-        // Between two coroutines, or asleep in user mode: then anybody else comes first.
-        return process.in_wfi ? kNone : kLeast;
+        // Asleep in user mode, or about to show what it has: before its first coroutine or between
+        // two. At the least level it would never come to show it while others compute.
+        return process.in_wfi ? kNone : process.fixed_level;
     }
     const auto best = static_cast<std::uint32_t>(std::countr_zero(bits));
     return best < ceiling ? ceiling : best;
