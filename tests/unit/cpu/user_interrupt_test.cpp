@@ -88,6 +88,16 @@ TEST_F(UserInterrupt, uret_goes_back_and_enables_again) {
     EXPECT_EQ(state.instret, 6U);
 }
 
+TEST_F(UserInterrupt, uret_in_supervisor_mode_goes_to_user_mode) {
+    state.privilege = Privilege::supervisor;
+    state.uepc = kRam + 0x100;
+    put(kRam, {kUret});
+    put(kRam + 0x100, {kEcall});
+    ASSERT_EQ(run(), ExitKind::ended);
+    EXPECT_EQ(state.scause, 8U);
+    EXPECT_EQ(state.sepc, kRam + 0x100);
+}
+
 TEST_F(UserInterrupt, nothing_is_taken_while_uie_is_clear_and_all_of_it_when_it_is_set) {
     state.sstatus &= ~kUie;
     state.sip = kSoftware;

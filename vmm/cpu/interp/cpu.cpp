@@ -122,6 +122,7 @@ CodePage* Cpu::code_page(std::uint64_t address) {
     if (epoch != blocks.epoch()) {
         caches.flush_code();
     }
+    caches.note_code();
     TranslationCaches::fetch_entry(fetch, address) = {tag, &page};
     return &page;
 }
@@ -156,6 +157,7 @@ Insn* Cpu::look_up() {
             caches.flush_code();
             continue;
         }
+        caches.note_code();
         known = {pc, first_insn(block)};
         return known.code;
     }

@@ -40,6 +40,7 @@ bool Cpu::locate(std::uint64_t address, Access access, Located& located) {
         caches.note_superpage(address, walk.page_bytes);
     }
     const std::uint64_t page = address & ~kPageOffsetMask;
+    caches.note_data();
     caches.data(cache_mode())[tlb_index(address)] = {
         .read_tag = walk.readable ? page : kNoTag,
         .write_tag = walk.writable && writable != nullptr ? page : kNoTag,

@@ -46,14 +46,14 @@ struct JumpEntry {
     Insn* code = nullptr;
 };
 inline constexpr std::size_t kJumpGroups = 64;
-inline constexpr std::size_t kJumpGroupSize = 64;
+inline constexpr std::size_t kJumpGroupSize = 32;
 using JumpCache = std::array<JumpEntry, kJumpGroups * kJumpGroupSize>;
 
 inline std::size_t jump_group(std::uint64_t pc) {
     return pc >> 12 & (kJumpGroups - 1);
 }
 inline std::size_t jump_index(std::uint64_t pc) {
-    return jump_group(pc) * kJumpGroupSize + (((pc >> 1) ^ (pc >> 7)) & (kJumpGroupSize - 1));
+    return jump_group(pc) * kJumpGroupSize + (((pc >> 1) ^ (pc >> 6)) & (kJumpGroupSize - 1));
 }
 
 /// Addresses that superpages cover, of which parts are cached page by page.
@@ -80,6 +80,9 @@ public:
         return tlb[pc >> 12 & (kFetchEntries - 1)];
     }
 
+    /// To be called when an entry is made: flushing what is empty costs nothing then.
+    void note_data() { data_used_ = true; }
+    void note_code() { code_used_ = true; }
     void note_superpage(std::uint64_t address, std::uint64_t bytes) {
         const std::uint64_t from = address & ~(bytes - 1);
         superpages_[address >> 63].add(from, from + (bytes - 1));
@@ -87,24 +90,26 @@ public:
 
     /// After satp changed or sfence.vma without an address.
     void flush() {
-        for (Tlb& tlb : data_) {
-            tlb.fill({});
-        }
-        superpages_ = {};
+        flush_data();
         flush_code();
+        superpages_ = {};
     }
     void flush_data() {
-        for (Tlb& tlb : data_) {
-            tlb.fill({});
+        if (data_used_) {
+            for (Tlb& tlb : data_) {
+                tlb.fill({});
+            }
+            data_used_ = false;
         }
     }
     /// After fence.i: the next jumps find their code anew.
     void flush_code() {
-        for (FetchTlb& tlb : fetch_) {
-            tlb.fill({});
-        }
-        for (JumpCache& cache : jumps_) {
-            cache.fill({});
+        if (code_used_) {
+            for (std::size_t user = 0; user < 2; ++user) {
+                fetch_[user].fill({});
+                jumps_[user].fill({});
+            }
+            code_used_ = false;
         }
     }
     /// sfence.vma with an address.
@@ -115,6 +120,8 @@ private:
     std::array<FetchTlb, 2> fetch_{};
     std::array<JumpCache, 2> jumps_{};
     std::array<SuperpageRange, 2> superpages_{};  // lower and upper half of the address space
+    bool data_used_ = false;
+    bool code_used_ = false;
 };
 
 inline void TranslationCaches::flush_page(std::uint64_t address) {

@@ -92,6 +92,10 @@ public:
             riscv::bit(riscv::kSupervisorSoftware) | riscv::bit(riscv::kSupervisorExternal);
         cpu_.hart.state = state;
         cpu_.hart.state.sip &= ~kLines;
+        cpu_.hart.state.fcsr &= 0xff;
+        if (state.privilege != riscv::Privilege::user) {
+            cpu_.hart.state.privilege = riscv::Privilege::supervisor;
+        }
         cpu_.hart.lines.store(state.sip & kLines, std::memory_order_relaxed);
         std::copy_n(state.x.begin(), 32, cpu_.x.begin());
         cpu_.x[0] = 0;

@@ -135,6 +135,8 @@ std::uint64_t Hart::return_from_supervisor() {
 }
 
 std::uint64_t Hart::return_from_user() {
+    // From S-mode too: U-mode is the only one that a user trap can have come from.
+    state.privilege = Privilege::user;
     state.sstatus = pop(state.sstatus, sstatus::kUie, sstatus::kUpie);
     return state.uepc;
 }
