@@ -340,7 +340,7 @@ Rig::raw_command(std::span<const std::byte> readable, std::uint32_t writable) {
     RawQueue queue = raw_control();
     const std::uint64_t from = ram.allocate(readable.size() + 1, 8);
     const std::uint64_t to = ram.allocate(writable + 1, 8);
-    std::memcpy(&ram.at<std::byte>(from), readable.data(), readable.size());
+    std::ranges::copy(readable, &ram.at<std::byte>(from));
     std::memset(&ram.at<std::byte>(to), 0xee, writable);
     queue.desc(head) = {
         from,
