@@ -41,6 +41,8 @@ cops::Task<int> cops_main(int argc, char** argv) {
         std::fputs("usage: sha256sum FILE...\n", stderr);
         co_return 2;
     }
+    (void
+    )std::setvbuf(stdout, nullptr, _IOLBF, 0);  // Digests and complaints in order, as coreutils.
     std::vector<std::byte> buffer(kChunk);
     int status = 0;
     for (int i = 1; i < argc; ++i) {
