@@ -29,6 +29,11 @@ enum class Rank : std::uint8_t {
 void lock_taken(Rank rank);
 void lock_released(Rank rank);
 
+/// For a lock that is not given back for long: its holder's vCPU may not be running, and the host,
+/// which sees only levels, may go on preferring us. Sleeps for some microseconds, so that the
+/// holder runs. In exec/timer.cpp.
+void give_way();
+
 class SpinLock : NoCopy {
 public:
     constexpr explicit SpinLock(Rank rank)
@@ -40,8 +45,11 @@ public:
 #endif
         // Acquire: pairs with the release in unlock().
         while (__atomic_exchange_n(&held_, 1u, __ATOMIC_ACQUIRE) != 0) {
-            while (__atomic_load_n(&held_, __ATOMIC_RELAXED) != 0) {
+            for (unsigned spins = 1; __atomic_load_n(&held_, __ATOMIC_RELAXED) != 0; ++spins) {
                 __asm__ volatile(".word 0x0100000f");  // pause
+                if (spins % kPatience == 0) {
+                    give_way();
+                }
             }
         }
     }
@@ -53,6 +61,8 @@ public:
     }
 
 private:
+    static constexpr unsigned kPatience = 2000;  // far longer than any critical section
+
     std::uint32_t held_ = 0;
     [[maybe_unused]] Rank rank_;
 };

@@ -76,6 +76,7 @@ Result<void> init_executor() {
         cpus[hart]->hart = hart;
         contexts[hart] = &cpus[hart]->executor;
         contexts[hart]->line_index = hart;
+        contexts[hart]->give_way = &give_way;
     }
     for (unsigned hart = 0; hart < hart_limit; ++hart) {
         if (cops_executor_init_context(&group, hart, 0, 0) != 0) {

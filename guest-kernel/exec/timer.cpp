@@ -135,3 +135,24 @@ void Pause::await_suspend(std::coroutine_handle<> self) noexcept {
 }
 
 }  // namespace kernel::timer
+
+namespace kernel {
+
+void give_way() {
+    constexpr std::uint64_t kNanoseconds = 50'000;
+    const std::uint64_t interrupts = csr::read<csr::sie>();
+    const std::uint64_t deadline = csr::now() + timer::from_nanoseconds(kNanoseconds);
+    csr::write<csr::sie>(csr::kTimer);  // nothing else may cut the sleep short
+    if (cpu_features.sstc) {
+        csr::write<csr::stimecmp>(deadline);
+    } else {
+        sbi::set_timer(deadline);
+    }
+    if (Cpu* const cpu = this_cpu_or_null()) {
+        cpu->programmed = 0;  // the timer interrupt that is pending then programs it again
+    }
+    csr::wait_for_interrupt();
+    csr::write<csr::sie>(interrupts);
+}
+
+}  // namespace kernel

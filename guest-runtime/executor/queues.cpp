@@ -103,7 +103,9 @@ uint32_t best_elsewhere(const Context& ctx, uint32_t& where) {
 
 Task* steal(Context& ctx, uint32_t victim_index) {
     Context& victim = *ctx.group->contexts[victim_index];
-    if (!try_lock(victim)) {
+    if (load_relaxed(&ctx.ready) == 0) {
+        lock(victim);  // Nothing else to do, and whoever holds it may need our hart to go on.
+    } else if (!try_lock(victim)) {
         return nullptr;
     }
     Task* found = nullptr;
@@ -125,9 +127,13 @@ Task* steal(Context& ctx, uint32_t victim_index) {
 }  // namespace
 
 void lock(Context& ctx) {
+    constexpr uint32_t kPatience = 2000;  // Far longer than any critical section.
     while (!try_lock(ctx)) {
-        while (load_relaxed(&ctx.lock) != 0) {
+        for (uint32_t spins = 1; load_relaxed(&ctx.lock) != 0; ++spins) {
             cpu_relax();
+            if (spins % kPatience == 0 && ctx.give_way != nullptr) {
+                ctx.give_way();
+            }
         }
     }
 }

@@ -117,7 +117,10 @@ struct cops_executor_context {
     const struct virtio_cops_host_line* host_line;
     const struct cops_kernel_line* kernel_line;
     volatile uint32_t* doorbells; /* Doorbell page; null = never ring. */
-    uint32_t line_index;          /* Hart whose line `line` is: completions are listed there. */
+    /* Called when another context does not give its lock back for long: its hart may not be
+     * running. May sleep. Null = spin. */
+    void (*give_way)(void);
+    uint32_t line_index; /* Hart whose line `line` is: completions are listed there. */
     /* Set by init. */
     struct cops_executor_group* group;
     uint32_t index;
