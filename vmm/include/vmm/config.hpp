@@ -44,9 +44,10 @@ struct GuestConfig {
     bool boards = true;  ///< Offer VIRTIO_COPS_F_BOARD; false: the host is blind to claims.
     bool user_interrupts = true;  ///< Announce the N extension.
     bool reboot = true;           ///< False: a guest that asks for reset ends with Ending::reset.
-    /// What Fleet::save() returned for a guest of the same shape: continue there instead of booting.
+    /// What Fleet::save() returned for a guest of the same shape: continue there instead of
+    /// booting.
     std::vector<std::uint8_t> saved_state;
-    std::string dump_dtb;         ///< Write the device tree there before the start; empty: don't.
+    std::string dump_dtb;  ///< Write the device tree there before the start; empty: don't.
 };
 
 /// A fleet: guests in one process on shared workers under one policy.

@@ -112,8 +112,8 @@ public:
     FleetReport report() const;
 
     /// Any thread, while the fleet runs. Holds `guest` between two instructions, waits until its
-    /// requests have completed, and returns its whole state (vCPUs, memory, devices, queues); then the
-    /// guest goes on. GuestConfig::saved_state continues from it, in this process or another.
+    /// requests have completed, and returns its whole state (vCPUs, memory, devices, queues); then
+    /// the guest goes on. GuestConfig::saved_state continues from it, in this process or another.
     /// ErrorKind::usage: no such guest, it has ended, or it is being saved already.
     Result<std::vector<std::uint8_t>> save(std::size_t guest);
 

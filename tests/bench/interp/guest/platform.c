@@ -11,7 +11,7 @@
 #define UART_BASE 0x10000000ul
 #define ENTRIES 512
 
-static volatile uint8_t *const uart = (volatile uint8_t *)UART_BASE;
+static volatile uint8_t* const uart = (volatile uint8_t*)UART_BASE;
 
 static uint64_t root[ENTRIES] __attribute__((aligned(4096)));
 static uint64_t low_middle[ENTRIES] __attribute__((aligned(4096)));
@@ -19,7 +19,9 @@ static uint64_t low_leaves[ENTRIES] __attribute__((aligned(4096)));
 static uint64_t ram_middle[ENTRIES] __attribute__((aligned(4096)));
 static uint64_t ram_leaves[RAM_BYTES / PAGE] __attribute__((aligned(4096)));
 
-static uint64_t entry(uintptr_t address, uint64_t flags) { return (address >> 12 << 10) | flags; }
+static uint64_t entry(uintptr_t address, uint64_t flags) {
+    return (address >> 12 << 10) | flags;
+}
 
 /* Identity mapping by 4 KiB pages; returns the value for satp. */
 uint64_t make_page_tables(void);
@@ -43,7 +45,7 @@ static void print_char(char c) {
     uart[0] = (uint8_t)c;
 }
 
-void print(const char *text) {
+void print(const char* text) {
     for (; *text != 0; ++text) {
         print_char(*text);
     }
@@ -94,17 +96,17 @@ void report_trap(uint64_t cause, uint64_t pc, uint64_t value) {
 }
 
 /* The compiler may call these. */
-void *memset(void *to, int value, size_t count) {
-    uint8_t *bytes = to;
+void* memset(void* to, int value, size_t count) {
+    uint8_t* bytes = to;
     for (size_t n = 0; n < count; ++n) {
         bytes[n] = (uint8_t)value;
     }
     return to;
 }
 
-void *memcpy(void *to, const void *from, size_t count) {
-    uint8_t *target = to;
-    const uint8_t *source = from;
+void* memcpy(void* to, const void* from, size_t count) {
+    uint8_t* target = to;
+    const uint8_t* source = from;
     for (size_t n = 0; n < count; ++n) {
         target[n] = source[n];
     }

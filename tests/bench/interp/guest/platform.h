@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void print(const char *text);
+void print(const char* text);
 void print_number(uint64_t value);
 uint64_t read_time(void);
 uint64_t read_instret(void);

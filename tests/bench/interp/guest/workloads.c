@@ -62,11 +62,11 @@ static uint64_t sieve(void) {
 /* Quicksort of 4096 numbers. */
 static uint64_t numbers[4096];
 
-static NOINLINE void quicksort(uint64_t *from, uint64_t *to) {
+static NOINLINE void quicksort(uint64_t* from, uint64_t* to) {
     while (to - from > 1) {
         const uint64_t pivot = from[(to - from) / 2];
-        uint64_t *low = from;
-        uint64_t *high = to - 1;
+        uint64_t* low = from;
+        uint64_t* high = to - 1;
         while (low <= high) {
             while (*low < pivot) {
                 ++low;
@@ -98,7 +98,9 @@ static NOINLINE uint64_t fibonacci(uint64_t n) {
     return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2);
 }
 
-static uint64_t fib(void) { return fibonacci(20); }
+static uint64_t fib(void) {
+    return fibonacci(20);
+}
 
 /* String and hash work: tokenise a text and count its words in an open hash table. */
 static char text[8192];
@@ -150,7 +152,7 @@ static uint64_t muldiv(void) {
 
 /* Pointer chase through 512 KiB. */
 struct link {
-    struct link *next;
+    struct link* next;
     uint64_t padding[7];
 };
 static struct link links[8192];
@@ -165,7 +167,7 @@ static uint64_t chase(void) {
             at = to;
         }
     }
-    const struct link *at = links;
+    const struct link* at = links;
     for (size_t n = 0; n < 8192; ++n) {
         at = at->next;
     }
@@ -174,14 +176,14 @@ static uint64_t chase(void) {
 
 /* An interpreter inside: indirect dispatch over a byte code. */
 enum { PUSH, ADD, MUL, XOR, DUP, SWAP, DROP, LOOP };
-static const uint8_t byte_code[] = {PUSH, 3, PUSH, 5, ADD,  DUP, MUL,  PUSH, 11, XOR, PUSH,
-                                    7,    SWAP, ADD, DUP,  PUSH, 9, SWAP, MUL, XOR, ADD, LOOP};
+static const uint8_t byte_code[] = {PUSH, 3,    PUSH, 5,   ADD,  DUP, MUL,  PUSH, 11,  XOR, PUSH,
+                                    7,    SWAP, ADD,  DUP, PUSH, 9,   SWAP, MUL,  XOR, ADD, LOOP};
 
 static uint64_t dispatch(void) {
     uint64_t stack[64] = {0};
-    uint64_t *top = stack + 8;
+    uint64_t* top = stack + 8;
     unsigned rounds = 512;
-    const uint8_t *at = byte_code;
+    const uint8_t* at = byte_code;
     for (;;) {
         switch (*at++) {
         case PUSH:
@@ -226,7 +228,13 @@ static uint64_t dispatch(void) {
 }
 
 const struct workload workloads[] = {
-    {"crc", crc},   {"sieve", sieve},   {"sort", sort},   {"fib", fib},
-    {"hash", hash}, {"muldiv", muldiv}, {"chase", chase}, {"dispatch", dispatch},
+    {"crc", crc},
+    {"sieve", sieve},
+    {"sort", sort},
+    {"fib", fib},
+    {"hash", hash},
+    {"muldiv", muldiv},
+    {"chase", chase},
+    {"dispatch", dispatch},
 };
 const unsigned workload_count = sizeof workloads / sizeof workloads[0];

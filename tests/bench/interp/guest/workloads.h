@@ -8,7 +8,7 @@
 typedef uint64_t (*workload_fn)(void);
 
 struct workload {
-    const char *name;
+    const char* name;
     workload_fn run;
 };
 
