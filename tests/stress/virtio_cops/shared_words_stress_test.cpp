@@ -113,7 +113,9 @@ public:
     void run() {
         std::vector<std::jthread> hosts;
         for (unsigned seed = 1; seed <= 2; ++seed) {
-            hosts.emplace_back([this, seed](std::stop_token stop) { complete_all(stop, seed); });
+            hosts.emplace_back([this, seed](const std::stop_token& stop) {
+                complete_all(stop, seed);
+            });
         }
         run_vcpu();
     }
