@@ -47,6 +47,17 @@ cops::Task<> worker(int fd, unsigned number, std::uint64_t rounds, Tally& tally)
     }
 }
 
+// Keeps the process busy, so that it loses the hart at a tick and not before, and completions
+// interrupt it.
+cops::Task<> spinner(const bool& stop) {
+    while (!stop) {
+        for (unsigned i = 0; i < 500; ++i) {
+            __asm__ volatile("" : : : "memory");
+        }
+        co_await cops::maybe_yield();
+    }
+}
+
 cops::Task<int> child(const char* file, std::uint64_t requests) {
     const cops::Result<int> fd = co_await cops::open(file, O_RDONLY);
     check(fd.has_value(), "open");
@@ -60,9 +71,13 @@ cops::Task<int> child(const char* file, std::uint64_t requests) {
     for (unsigned i = 0; i < kCoroutines; ++i) {
         tasks.push_back(cops::spawn(worker(*fd, i, rounds, tally), i % 3 * 20 + 2));
     }
+    bool stop = false;
+    const cops::TaskId spin = cops::spawn(spinner(stop), 60);
     for (const cops::TaskId task : tasks) {
         co_await cops::join(task);
     }
+    stop = true;
+    co_await cops::join(spin);
     const cops_executor_counters& counters = cops::counters();
     const std::uint64_t completions = counters.ring_completions + counters.interrupt_completions
                                       + counters.kernel_completions - before;

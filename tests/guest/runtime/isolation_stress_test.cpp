@@ -22,6 +22,8 @@ TEST(IsolationStress, a_million_completions_reach_their_own_process_once) {
          "run",
          "--cpus",
          "2",
+         "--cmdline",
+         "tick_us=200",
          "--grant",
          "f=file:" + (directory / "input").string() + ":ro",
          "--",
