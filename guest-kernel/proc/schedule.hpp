@@ -4,6 +4,8 @@
 #include "arch/riscv64/cpu.hpp"
 #include "base/types.hpp"
 
+#include <virtio_cops/virtio_cops.h>
+
 #include <cstdint>
 
 namespace kernel {
@@ -12,7 +14,7 @@ struct Process;
 
 /// Of a process without executor. That of main coroutines (cops::kMainLevel), so that a program is
 /// as urgent while its C library starts as it is when it begins.
-inline constexpr std::uint32_t kDefaultLevel = 16;
+inline constexpr std::uint32_t kDefaultLevel = VIRTIO_COPS_LEVEL_DEFAULT;
 
 /// cmdline ceiling=: most urgent level that a process may claim. Boot only.
 void set_ceiling(std::uint32_t level);

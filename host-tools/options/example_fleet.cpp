@@ -28,7 +28,7 @@ args = ["/app"]         # The application's words. /app is the application's own
 # env = ["LANG=C"]
 
 # What the guest may claim of the host's time.
-base-level = 32         # Level of work that carries none: 0 most urgent, 63 least.
+base-level = 16         # Level of work that carries none: 0 most urgent, 63 least.
 ceiling = 0             # Claims more urgent than this are cut to it.
 weight = 100            # Share among guests at the same level.
 

@@ -8,7 +8,7 @@
 namespace cops {
 
 /// Levels are 0 (most urgent) to 63. This is the one `cops_main` starts at.
-inline constexpr unsigned kMainLevel = 16;
+inline constexpr unsigned kMainLevel = VIRTIO_COPS_LEVEL_DEFAULT;
 inline constexpr unsigned kLevels = VIRTIO_COPS_LEVELS;
 
 /// Names a spawned coroutine. Ids are never reused within 2^32 spawns of the same table entry, so a

@@ -41,6 +41,7 @@ typedef uint64_t virtio_cops_le64;
 /* Levels. */
 #define VIRTIO_COPS_LEVELS 64
 #define VIRTIO_COPS_LEVEL_NONE 64
+#define VIRTIO_COPS_LEVEL_DEFAULT 16 /* Of work that nobody gave a level, on either side. */
 
 struct virtio_cops_config {
     virtio_cops_le32 version;       /* VIRTIO_COPS_VERSION */

@@ -7,6 +7,8 @@
 
 namespace vmm {
 
+static_assert(kDefaultLevel == VIRTIO_COPS_LEVEL_DEFAULT);
+
 CopsDevice::CopsDevice(
     const virtio_cops::DeviceOptions& options,
     std::uint32_t device_id,

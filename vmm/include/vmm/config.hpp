@@ -21,10 +21,10 @@ struct Grant {
 
 /// What a guest may claim of the host's time (D7).
 struct Tenant {
-    Level base_level =
-        32;  ///< Level of a vCPU that makes no claim (no driver, or boards switched off).
-    Level ceiling = 0;           ///< Claims more urgent than this are cut to it.
-    std::uint32_t weight = 100;  ///< Share within a level, relative to the others'.
+    Level base_level = kDefaultLevel;  ///< Of a vCPU that makes no claim (it boots, has no driver,
+                                       ///< or boards are switched off).
+    Level ceiling = 0;                 ///< Claims more urgent than this are cut to it.
+    std::uint32_t weight = 100;        ///< Share within a level, relative to the others'.
 };
 
 /// One guest, as a person describes it on the command line or in a fleet file.

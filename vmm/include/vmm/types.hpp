@@ -21,6 +21,10 @@ using Nanos = std::uint64_t;
 using Level = std::uint8_t;
 inline constexpr Level kLevels = 64;
 inline constexpr Level kNoLevel = 64;
+/// Of work that nobody gave a level: a vCPU without a claim, and in COPS guests a program's start.
+/// Both are the same, or a guest that still boots would starve behind the lesser work of one that
+/// has.
+inline constexpr Level kDefaultLevel = 16;
 
 inline constexpr std::uint64_t kPageSize = 4096;
 

@@ -28,7 +28,7 @@ struct VcpuEntry {
 
     VcpuId id;
     State state = State::idle;
-    std::uint8_t base_level = 32;
+    std::uint8_t base_level = kLevelCount - 1;
     std::uint8_t ceiling = 0;
     std::uint8_t level =
         32;  ///< Effective level: of the claim cut by the ceiling, or the base level.
