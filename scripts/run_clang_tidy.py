@@ -13,6 +13,8 @@ import time
 from sources import ROOT, finish
 
 BUILDS = ("build/release", "build/release/guest")
+# Programs that test a guest from inside, and the guide's examples, are tests too.
+TESTS = ("guest-runtime/apps/test_", "guest-runtime/examples/")
 FOLDERS = ("virtio-cops/", "vmm/", "host-tools/", "guest-kernel/", "guest-runtime/")
 
 
@@ -26,7 +28,7 @@ def units():
         with open(database, encoding="utf-8") as file:
             for entry in json.load(file):
                 name = os.path.relpath(entry["file"], ROOT)
-                if name.startswith(FOLDERS) and name.endswith(".cpp"):
+                if name.startswith(FOLDERS) and not name.startswith(TESTS) and name.endswith(".cpp"):
                     seen.setdefault(name, build)
     return sorted(seen.items(), key=lambda unit: -os.path.getsize(os.path.join(ROOT, unit[0])))
 
