@@ -119,10 +119,6 @@ void read_options() {
     set_ceiling(static_cast<std::uint32_t>(parse_number(boot_option(line, "ceiling"), 0)));
     want_stats(!boot_option(line, "stats").empty());
     set_boot_time(parse_number(boot_option(line, "boot_time"), 0));
-    // Tests run without the N extension by this, as on hosts that have none.
-    if (!boot_option(line, "no_user_interrupts").empty()) {
-        cpu_features.user_interrupts = false;
-    }
 }
 
 void seed_random() {
