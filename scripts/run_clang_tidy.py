@@ -54,7 +54,8 @@ def main():
             done += 1
             print(f"[{done}/{len(todo)}] {name} ({seconds:.1f} s)", flush=True)
             if status != 0:
-                problems.append(output)
+                print(output, flush=True)
+                problems.append(f"{name}: see above")
     finish("clang-tidy", problems, len(todo))
 
 
