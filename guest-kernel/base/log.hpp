@@ -13,20 +13,20 @@ struct Hex {
     std::uint64_t value;
 };
 
-/// One argument of a message.
+/// One argument of a message. Made from its value without being asked: calls name the values only.
 class Piece {
 public:
-    Piece(std::string_view text)
+    explicit(false) Piece(std::string_view text)
         : text_(text)
         , kind_(Kind::text) {}
-    Piece(const char* text)
+    explicit(false) Piece(const char* text)
         : Piece(std::string_view(text)) {}
-    Piece(Hex hex)
+    explicit(false) Piece(Hex hex)
         : value_(hex.value)
         , kind_(Kind::hexadecimal) {}
     template <typename T>
         requires std::is_integral_v<T>
-    Piece(T value)
+    explicit(false) Piece(T value)
         : value_(static_cast<std::uint64_t>(value))
         , kind_(std::is_signed_v<T> ? Kind::integer : Kind::natural) {}
 
