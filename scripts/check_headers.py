@@ -15,6 +15,9 @@ GUEST_ROOTS = (
     "guest-runtime/executor/include", "virtio-cops", "virtio-cops/include",
 )
 TEST_ROOTS = tuple(sorted({os.path.dirname(name) for name in tracked(".hpp") if name.startswith("tests/")}))
+# Places that the build tells the tests by definitions; any text serves here.
+TEST_PATHS = tuple(f'-D{name}="."' for name in (
+    "COPS_COMMAND", "COPS_SOURCE_DIR", "COPS_BINARY_DIR", "COPS_GUEST_PROGRAM_DIR"))
 GUEST_TARGET = ["--target=riscv64-linux-gnu", "-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany"]
 GUEST_INCLUDES = ["-idirafter", "/usr/riscv64-linux-gnu/include"]
 SHARED = ("virtio-cops/", "guest-runtime/executor/", "guest-kernel/include/")
@@ -36,7 +39,7 @@ def commands(header):
         elif header.startswith("tests/"):
             # Helpers of tests meet both sides, and each other.
             roots += GUEST_ROOTS + TEST_ROOTS
-        yield [*cxx, *[f"-I{root}" for root in roots]]
+        yield [*cxx, *TEST_PATHS, *[f"-I{root}" for root in roots]]
         if wire_c:
             yield [*c, *[f"-I{root}" for root in HOST_ROOTS]]
     if not header.startswith(HOST):
