@@ -287,7 +287,9 @@ void Guest::submit() {
 }
 
 void Guest::wake(unsigned vcpu, Level level) {
-    pool_.wake(vcpus_[vcpu], sched::WakeCause::completion, level);
+    // Without boards the host is blind to levels, those of requests included: the base level counts.
+    const Level shown = config_.boards ? level : kNoLevel;
+    pool_.wake(vcpus_[vcpu], sched::WakeCause::completion, shown);
 }
 
 void Guest::kick(unsigned vcpu) {
@@ -295,7 +297,7 @@ void Guest::kick(unsigned vcpu) {
 }
 
 void Guest::begin_interrupt(Level level) {
-    interrupt_level = level;
+    interrupt_level = config_.boards ? level : kNoLevel;
     interrupt_taken = false;
 }
 
