@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <string_view>
 #include <utility>
 
 namespace vmm {
@@ -14,6 +15,26 @@ namespace {
 thread_local Level interrupt_level = kNoLevel;
 // The raising reached a vCPU.
 thread_local bool interrupt_taken = false;
+
+std::string_view name_of(Ending ending) {
+    switch (ending) {
+    case Ending::running:
+        return "running";
+    case Ending::powered_off:
+        return "powered off";
+    case Ending::reset:
+        return "asked for a reset";
+    case Ending::crashed:
+        return "crashed";
+    case Ending::panicked:
+        return "panicked";
+    case Ending::stopped:
+        return "stopped";
+    case Ending::failed:
+        return "failed";
+    }
+    return "ended";
+}
 
 MachineConfig machine_config(const GuestConfig& config) {
     MachineConfig machine;
@@ -131,7 +152,9 @@ void Guest::put_into_pool() {
     phase_ = Phase::running;
     in_pool_.store(config_.cpus, std::memory_order_relaxed);
     for (unsigned hart = 0; hart < config_.cpus; ++hart) {
-        pool_.revive(vcpus_[hart], machine_->may_run(hart));
+        const bool runs = machine_->may_run(hart);
+        pool_.revive(vcpus_[hart], runs);
+        spdlog::debug("[{}/{}] {}", config_.name, hart, runs ? "started" : "waits to be started");
     }
 }
 
@@ -228,7 +251,7 @@ Guest::SavedState Guest::save() {
 }
 
 Result<void> Guest::reboot() {
-    spdlog::info("[{}] rebooting", config_.name);
+    spdlog::info("[{}/-] rebooting", config_.name);
     if (auto rebooted = machine_->reboot(); !rebooted) {
         return rebooted;
     }
@@ -244,7 +267,14 @@ void Guest::finish(Outcome outcome) {
     if (outcome.ending == Ending::reset && stop_asked_.load(std::memory_order_acquire)) {
         outcome = {Ending::stopped, 0, {}};
     }
-    spdlog::info("[{}] ended: {}", config_.name, outcome.message);
+    spdlog::info(
+        "[{}/-] {}, status {}{}{}",
+        config_.name,
+        name_of(outcome.ending),
+        outcome.status,
+        outcome.message.empty() ? "" : ": ",
+        outcome.message
+    );
     const std::lock_guard lock(outcome_mutex_);
     outcome_ = std::move(outcome);
     ended_ = sched::monotonic_now();
@@ -262,6 +292,7 @@ void Guest::stop() {
 // ---- MachineListener ------------------------------------------------------------------------
 
 void Guest::vcpu_started(unsigned hart) noexcept {
+    spdlog::debug("[{}/{}] started by another hart", config_.name, hart);
     pool_.start_vcpu(vcpus_[hart]);
 }
 
@@ -287,7 +318,8 @@ void Guest::submit() {
 }
 
 void Guest::wake(unsigned vcpu, Level level) {
-    // Without boards the host is blind to levels, those of requests included: the base level counts.
+    // Without boards the host is blind to levels, those of requests included: the base level
+    // counts.
     const Level shown = config_.boards ? level : kNoLevel;
     pool_.wake(vcpus_[vcpu], sched::WakeCause::completion, shown);
 }
@@ -311,7 +343,17 @@ void Guest::end_interrupt() {
 }
 
 void Guest::needs_reset(const char* why) {
-    spdlog::warn("[{}] virtio-cops: the driver broke the protocol: {}", config_.name, why);
+    // A guest may do so as fast as it can reset the device.
+    constexpr Nanos kInterval = 1'000'000'000;
+    const Nanos now = sched::monotonic_now();
+    Nanos next = next_protocol_warning_.load(std::memory_order_relaxed);
+    if (now < next
+        || !next_protocol_warning_.compare_exchange_strong(
+            next, now + kInterval, std::memory_order_relaxed
+        )) {
+        return;
+    }
+    spdlog::warn("[{}/-] virtio-cops: the driver broke the protocol: {}", config_.name, why);
 }
 
 void Guest::claim_doorbell(unsigned) {
@@ -356,6 +398,9 @@ ExitKind Guest::Port::run(const RunContext& context) {
     counters_.user_interrupts.store(now.user_interrupts, std::memory_order_relaxed);
     counters_.sbi_calls.store(now.sbi_calls, std::memory_order_relaxed);
     counters_.mmio_exits.store(now.mmio_exits, std::memory_order_relaxed);
+    if (exit == ExitKind::stopped) {
+        spdlog::debug("[{}/{}] stopped", guest_.config_.name, hart_);
+    }
     return exit;
 }
 

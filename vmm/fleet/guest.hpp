@@ -154,6 +154,8 @@ private:
     // The hart that the last device interrupt went to: an interrupt that is pending already raises
     // nobody, but the level of its vCPU.
     std::atomic<unsigned> interrupted_hart_{0};
+    // Host monotonic time before which no protocol violation is logged; relaxed: it only limits.
+    std::atomic<Nanos> next_protocol_warning_{0};
 
     mutable std::mutex outcome_mutex_;
     Outcome outcome_;  // guarded by outcome_mutex_: final once ended
