@@ -10,6 +10,7 @@ namespace tools {
 namespace {
 
 constexpr std::uint64_t kMaxCpus = 64;
+static_assert(vmm::kDefaultLevel == 16, "the help of base-level says so");
 constexpr std::uint64_t kMaxWorkers = 256;
 constexpr std::array<std::string_view, 7> kLogLevels{
     "trace", "debug", "info", "warning", "error", "critical", "off"
@@ -67,7 +68,7 @@ constexpr std::array kGuestOptions{
             g.config.grants.push_back(parse_grant(v, c.base));
         }},
     GuestOption{"base-level", "LEVEL", ValueKind::number, Place::fleet_file,
-        "level of work that carries none, 0 (most urgent) to 63 [32]",
+        "level of work that carries none, 0 (most urgent) to 63 [16]",
         [](GuestOptions& g, Text v, const Context&) {
             g.config.tenant.base_level = static_cast<vmm::Level>(parse_number(v, 0, 63));
         }},

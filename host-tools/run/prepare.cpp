@@ -26,9 +26,21 @@ void check_grants(const vmm::GuestConfig& guest) {
     }
 }
 
+/// Other kernels have limits of their own.
+constexpr std::uint64_t kMaxCopsMemory = std::uint64_t{64} << 30;
+
+void check_memory(const vmm::GuestConfig& guest) {
+    if (guest.kernel.empty() && guest.memory_bytes > kMaxCopsMemory) {
+        throw configuration_failure(
+            fmt::format("guest '{}': the COPS kernel uses at most 64G of memory", guest.name)
+        );
+    }
+}
+
 vmm::GuestConfig prepare(const GuestOptions& options, const Images& images) {
     vmm::GuestConfig guest = options.config;
     check_grants(guest);
+    check_memory(guest);
     if (options.app.empty()) {
         return guest;
     }

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -183,6 +184,7 @@ int Session::run() {
         file->commit();
     }
     std::thread waiter([this] {
+        ::pthread_setname_np(::pthread_self(), "cops-wait");
         fleet_->wait();
         ended_ = true;
         bell_.ring();

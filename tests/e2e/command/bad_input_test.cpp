@@ -163,6 +163,12 @@ TEST_F(BadInput, reports_that_cannot_be_written_give_3_before_anything_runs) {
     }
 }
 
+TEST_F(BadInput, memory_beyond_the_cops_kernel_gives_3) {
+    expect_error({"run", "--memory", "65G", "hello"}, 3, {"the COPS kernel uses at most 64G"});
+    const std::string path = file("large.toml", "[[guest]]\napp = \"hello\"\nmemory = \"65G\"\n");
+    expect_error({"up", path}, 3, {"the COPS kernel uses at most 64G"});
+}
+
 TEST_F(BadInput, memory_that_cannot_be_had_gives_4) {
     const std::string line = "ulimit -v 4000000; exec " + std::string(COPS_COMMAND)
                              + " run --memory 64G --kernel " + guest("bare-spin");
