@@ -8,6 +8,5 @@ find_package(nlohmann_json REQUIRED)  # nlohmann_json::nlohmann_json
 find_package(tomlplusplus REQUIRED)   # tomlplusplus::tomlplusplus
 if(COPS_BUILD_TESTS)
     find_package(GTest REQUIRED)      # GTest::gtest_main, GTest::gmock
-    find_package(benchmark REQUIRED)  # benchmark::benchmark
     find_package(rapidcheck REQUIRED) # rapidcheck
 endif()
