@@ -5,7 +5,8 @@ include(GNUInstallDirs)
 
 install(TARGETS cops RUNTIME DESTINATION bin)
 if(COPS_BUILD_GUEST)
-    install(DIRECTORY ${COPS_IMAGE_DIR}/ DESTINATION share/cops USE_SOURCE_PERMISSIONS)
+    install(DIRECTORY ${COPS_IMAGE_DIR}/ DESTINATION share/cops USE_SOURCE_PERMISSIONS
+        PATTERN "apps/test-*" EXCLUDE)  # run by our tests from the build tree
 endif()
 
 set(cops_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/cops)
