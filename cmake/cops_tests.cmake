@@ -86,7 +86,7 @@ add_custom_target(fuzzers)
 
 # cops_add_fuzzer(NAME SOURCES file... [LIBS target...] [CORPUS folder])
 # A libFuzzer target and a ctest test that runs it for COPS_FUZZ_SECONDS (environment, default 60).
-# Exists under the fuzz preset only. CORPUS holds seeds; new finds go to the build tree.
+# Exists under the fuzz preset only. CORPUS, if given, holds seeds; new finds go to the build tree.
 function(cops_add_fuzzer name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "CORPUS" "SOURCES;LIBS")
     if(NOT COPS_FUZZ)
@@ -100,7 +100,10 @@ function(cops_add_fuzzer name)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_libraries(${name} PRIVATE ${arg_LIBS})
     add_dependencies(fuzzers ${name})
-    get_filename_component(seeds "${arg_CORPUS}" ABSOLUTE BASE_DIR ${CMAKE_CURRENT_SOURCE_DIR})
+    set(seeds)
+    if(arg_CORPUS)
+        get_filename_component(seeds "${arg_CORPUS}" ABSOLUTE BASE_DIR ${CMAKE_CURRENT_SOURCE_DIR})
+    endif()
     add_test(NAME fuzz.${name}
         COMMAND ${PROJECT_SOURCE_DIR}/scripts/run_fuzzer.sh $<TARGET_FILE:${name}>
             ${PROJECT_BINARY_DIR}/corpus/${name} ${seeds}
