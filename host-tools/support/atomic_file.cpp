@@ -51,12 +51,12 @@ AtomicFile::AtomicFile(std::filesystem::path path)
     }
     temporary_ = path_;
     temporary_ += fmt::format(".{}.tmp", ::getpid());
+    const std::lock_guard lock(mutex);  // made and noted as one: see remove_temporaries()
     const int fd = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) {
         fail_to_write(path_);
     }
     ::close(fd);
-    const std::lock_guard lock(mutex);
     unfinished().insert(temporary_);
 }
 
@@ -106,7 +106,7 @@ void AtomicFile::commit() {
 }
 
 void AtomicFile::remove_temporaries() noexcept {
-    const std::lock_guard lock(mutex);
+    mutex.lock();  // for good: no other thread makes a file between this and the end
     for (const auto& path : unfinished()) {
         ::unlink(path.c_str());
     }
