@@ -105,6 +105,10 @@ cops_task_id untie_locked(Request& request) {
         return 0;
     }
     owner->requests.remove(request);
+    if ((request.header.flags & VIRTIO_COPS_REQ_F_SLOT) != 0) {
+        // Under the lock: once its last request is untied, the owner may become another process.
+        __atomic_fetch_sub(&owner->outstanding, 1u, __ATOMIC_RELAXED);
+    }
     return owner->requests.empty() ? std::exchange(owner->request_drain_task, 0) : 0;
 }
 
@@ -120,7 +124,6 @@ void finish(Request& request, std::int64_t result, cops_task_id drained) {
         signal_task(request.task, result);
     }
     if ((request.header.flags & VIRTIO_COPS_REQ_F_SLOT) != 0 && request.owner != nullptr) {
-        __atomic_fetch_sub(&request.owner->outstanding, 1u, __ATOMIC_RELAXED);
         completion_arrived(*request.owner, request.header.process);
     }
     heap::free(&request);

@@ -145,12 +145,14 @@ Async<void> bury(Process* dead) {
 }
 
 Async<void> shut_down(std::uint32_t status) {
-    for (unsigned i = 0; i < kMaxProcesses; ++i) {
-        if (Process* const process = process_at(i)) {
-            kill_process(*process);
-        }
-    }
     for (;;) {
+        for (unsigned i = 0; i < kMaxProcesses; ++i) {
+            // In each round: a process may have been starting in the one before.
+            Process* const process = process_at(i);
+            if (process != nullptr && !process->exit_wanted) {
+                kill_process(*process);
+            }
+        }
         const std::uint64_t more = __atomic_exchange_n(&ended, std::uint64_t{0}, __ATOMIC_ACQUIRE);
         for (unsigned i = 0; i < kMaxProcesses; ++i) {
             if ((more >> i & 1) != 0) {
