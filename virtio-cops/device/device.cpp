@@ -186,9 +186,9 @@ void Device::take_all(unsigned queue) {
 void Device::set_paused(bool paused) {
     paused_ = paused;
     if (!paused) {
-        for (unsigned queue = 0; queue < queues_.size(); ++queue) {
-            notify(queue);
-        }
+        // Requests before the control commands that may cancel them.
+        notify(VIRTIO_COPS_QUEUE_REQUEST);
+        notify(VIRTIO_COPS_QUEUE_CONTROL);
     }
 }
 

@@ -122,6 +122,9 @@ void Queue::put_used(std::uint16_t head, std::uint32_t written) noexcept {
 }
 
 bool Queue::wants_interrupt() noexcept {
+    if (avail_ == nullptr) {
+        return false;  // a saved state may claim completions of a queue that it never opened
+    }
     // The used index must be out before the driver's wish is read (virtio 1.2, 2.7.7.2).
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return (load_word<std::uint16_t>(avail_) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
