@@ -145,6 +145,8 @@ void Guest::start(Nanos now) {
         const std::lock_guard lock(outcome_mutex_);
         started_ = now;
     }
+    // What a saved driver had offered and its device had not taken yet: nobody notifies again.
+    device_->set_paused(false);
     put_into_pool();
 }
 
@@ -152,9 +154,15 @@ void Guest::put_into_pool() {
     phase_ = Phase::running;
     in_pool_.store(config_.cpus, std::memory_order_relaxed);
     for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+        pool_.revive(vcpus_[hart], false);
+    }
+    // Now that all are in the pool, no start that one hart gives another is lost.
+    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
         const bool runs = machine_->may_run(hart);
-        pool_.revive(vcpus_[hart], runs);
         spdlog::debug("[{}/{}] {}", config_.name, hart, runs ? "started" : "waits to be started");
+        if (runs) {
+            pool_.start_vcpu(vcpus_[hart]);
+        }
     }
 }
 

@@ -39,7 +39,8 @@ check_file_open(const io::OpenGrant& grant, std::string_view path, std::uint32_t
     if (wants_write(flags & ~std::uint32_t{O_CREAT}) && !grant.writable) {
         return -EROFS;
     }
-    if ((flags & O_TRUNC) != 0 && ::ftruncate(grant.file->fd(), 0) != 0) {
+    if ((flags & O_TRUNC) != 0 && ::ftruncate(grant.file->fd(), 0) != 0
+        && errno != EINVAL) {  // not a regular file: open(2) ignores O_TRUNC there
         return -errno;
     }
     return 0;
@@ -89,6 +90,7 @@ void GuestIo::start(const IoOperation& operation) {
     io::Operation translated = translate(operation, pending);
     io::Engine* engine = pool_.current_engine();
     pending.worker = engine != nullptr ? pool_.current_worker() : 0;
+    pending.posted = engine == nullptr;
     {
         const std::lock_guard lock(mutex_);
         pending_.insert_or_assign(operation.token, std::move(pending));
@@ -104,6 +106,7 @@ void GuestIo::start(const IoOperation& operation) {
 
 void GuestIo::cancel(std::uint64_t token) {
     unsigned worker = 0;
+    bool posted = false;
     {
         const std::lock_guard lock(mutex_);
         const auto found = pending_.find(token);
@@ -111,8 +114,9 @@ void GuestIo::cancel(std::uint64_t token) {
             return;
         }
         worker = found->second.worker;
+        posted = found->second.posted;
     }
-    if (pool_.current_worker() == worker) {
+    if (!posted && pool_.current_worker() == worker) {
         pool_.current_engine()->cancel(*this, token);
     } else {
         pool_.post(worker, [this, token](io::Engine& engine) { engine.cancel(*this, token); });

@@ -119,6 +119,7 @@ Result<void> Machine::load_images() {
             !dumped) {
             return dumped;
         }
+        config_.dump_dtb.clear();  // of the first boot only
     }
     if (const auto written = write_images(*kernel, *initrd, *placement); !written) {
         return written;
