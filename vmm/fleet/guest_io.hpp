@@ -51,7 +51,7 @@ private:
     struct Pending {
         unsigned worker = 0;
         bool posted = false;  // started through the worker's tasks: a cancel must queue behind it
-        bool append = false;                   // open: for the handle
+        bool append = false;  // open: for the handle
         std::shared_ptr<io::File> grant_file;  // open of a file grant: the handle's file
         std::int64_t refused = 0;  // negative errno: the operation is only a place holder
     };
