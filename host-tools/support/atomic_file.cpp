@@ -106,7 +106,7 @@ void AtomicFile::commit() {
 }
 
 void AtomicFile::remove_temporaries() noexcept {
-    mutex.lock();  // for good: no other thread makes a file between this and the end
+    const std::lock_guard lock(mutex);
     for (const auto& path : unfinished()) {
         ::unlink(path.c_str());
     }
