@@ -75,8 +75,8 @@ void Signals::stop_delivery() {
 
 void Signals::end_now(int number, const char* why) {
     RawTerminal::restore();
-    AtomicFile::remove_temporaries();
     say(STDERR_FILENO, fmt::format("cops: ended by {}{}\n", name(number), why));
+    AtomicFile::remove_temporaries();  // last: the main thread may still be making some
     ::_exit(kExitSignal + number);
 }
 
