@@ -21,8 +21,7 @@ public:
     void write(std::string_view contents);
     void commit();
 
-    /// Any thread. Removes what unfinished AtomicFiles left, before the process ends on the spot:
-    /// from here on nobody can make, finish or drop one.
+    /// Any thread. Removes what unfinished AtomicFiles left, before the process ends on the spot.
     static void remove_temporaries() noexcept;
 
 private:
