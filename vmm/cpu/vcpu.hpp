@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace vmm {
@@ -21,6 +22,8 @@ enum class ExitKind : std::uint8_t {
               ///< runnable.
     stopped,  ///< This hart was stopped through SBI HSM; it runs again after Vcpu::start().
     ended,  ///< The machine has ended (SBI SRST, test finisher, fatal error); ask the machine how.
+    counted,     ///< The limit of VcpuDebug::set_instruction_limit() is reached.
+    breakpoint,  ///< pc is at one of VcpuDebug::set_breakpoints(); nothing was executed there.
 };
 
 /// What a worker hands to one call of run().
@@ -84,6 +87,25 @@ struct VcpuCounters {
     std::uint64_t mmio_exits = 0;
 };
 
+/// Exact stops, for the engines that have them. Owner only, outside run().
+class VcpuDebug {
+public:
+    static constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
+
+    /// run() returns `counted` as soon as exactly `count` more instructions have retired, in one
+    /// call or over several; an instruction that raises an exception does not retire. The same
+    /// program stops in the same state on every engine that has this. kNoLimit: no limit (the
+    /// state at first), and then counting costs nothing.
+    virtual void set_instruction_limit(std::uint64_t count) = 0;
+    /// run() returns `breakpoint` before it executes an instruction at any of these virtual
+    /// addresses, also at the one that it starts from: to go on, a debugger takes that one away
+    /// for a limit of one instruction.
+    virtual void set_breakpoints(std::span<const std::uint64_t> addresses) = 0;
+
+protected:
+    ~VcpuDebug() = default;
+};
+
 /// One virtual CPU of some engine: a resumable object, not a thread. run() may be called from any
 /// thread, one at a time; the methods marked "any thread" may be called while another thread is
 /// inside run().
@@ -137,6 +159,9 @@ public:
 
     virtual VcpuCounters counters() const noexcept = 0;
     virtual std::string_view engine_name() const noexcept = 0;
+
+    /// What debuggers, traces and deterministic runs need; null where the engine has no such means.
+    virtual VcpuDebug* debug() noexcept { return nullptr; }
 };
 
 }  // namespace vmm
