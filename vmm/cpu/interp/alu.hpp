@@ -6,7 +6,8 @@
 #include <limits>
 
 /// What the integer instructions compute, each as a type with a static `of`, so that handlers and
-/// their fused forms are made from one definition. RV64I and M of the unprivileged specification.
+/// their fused forms are made from one definition. RV64I, M, Zba, Zbb, Zbs and Zicond of the
+/// unprivileged specification.
 namespace vmm::interp::alu {
 
 using u64 = std::uint64_t;
@@ -55,6 +56,16 @@ constexpr u64 high(u128 product) {
     return static_cast<u64>(product >> 64);
 }
 
+constexpr u64 count(int bits) {
+    return static_cast<u64>(bits);
+}
+/// Each byte of the result is 0xff where the operand's is not 0.
+constexpr u64 or_combine(u64 a) {
+    constexpr u64 low = 0x7f7f7f7f7f7f7f7f;
+    const u64 top = (((a & low) + low) | a) & ~low;  // bit 7 of each byte that is not 0
+    return (top >> 7) * 0xff;
+}
+
 // clang-format off
 #define COPS_ALU(name, expression) \
     struct name { static constexpr u64 of([[maybe_unused]] u64 a, [[maybe_unused]] u64 b) { return expression; } };
@@ -87,6 +98,44 @@ COPS_ALU(Divw,  divide_words(s32(a), s32(b)))
 COPS_ALU(Divuw, u(b) == 0 ? ~u64{0} : w(u(a) / u(b)))
 COPS_ALU(Remw,  remainder_words(s32(a), s32(b)))
 COPS_ALU(Remuw, u(b) == 0 ? w(u(a)) : w(u(a) % u(b)))
+
+// Zba, Zbb, Zbs, Zicond. Instructions with one operand ignore b.
+COPS_ALU(AddUw,    u64{u(a)} + b)
+COPS_ALU(Sh1add,   (a << 1) + b)
+COPS_ALU(Sh2add,   (a << 2) + b)
+COPS_ALU(Sh3add,   (a << 3) + b)
+COPS_ALU(Sh1addUw, (u64{u(a)} << 1) + b)
+COPS_ALU(Sh2addUw, (u64{u(a)} << 2) + b)
+COPS_ALU(Sh3addUw, (u64{u(a)} << 3) + b)
+COPS_ALU(SlliUw,   u64{u(a)} << (b & 63))
+COPS_ALU(Andn,     a & ~b)
+COPS_ALU(Orn,      a | ~b)
+COPS_ALU(Xnor,     ~(a ^ b))
+COPS_ALU(Clz,      count(std::countl_zero(a)))
+COPS_ALU(Ctz,      count(std::countr_zero(a)))
+COPS_ALU(Cpop,     count(std::popcount(a)))
+COPS_ALU(Clzw,     count(std::countl_zero(u(a))))
+COPS_ALU(Ctzw,     count(std::countr_zero(u(a))))
+COPS_ALU(Cpopw,    count(std::popcount(u(a))))
+COPS_ALU(Max,      s(a) < s(b) ? b : a)
+COPS_ALU(Maxu,     a < b ? b : a)
+COPS_ALU(Min,      s(a) < s(b) ? a : b)
+COPS_ALU(Minu,     a < b ? a : b)
+COPS_ALU(SextB,    static_cast<u64>(i64{static_cast<std::int8_t>(a)}))
+COPS_ALU(SextH,    static_cast<u64>(i64{static_cast<std::int16_t>(a)}))
+COPS_ALU(ZextH,    a & 0xffff)
+COPS_ALU(Rol,      std::rotl(a, static_cast<int>(b & 63)))
+COPS_ALU(Ror,      std::rotr(a, static_cast<int>(b & 63)))
+COPS_ALU(Rolw,     w(std::rotl(u(a), static_cast<int>(b & 31))))
+COPS_ALU(Rorw,     w(std::rotr(u(a), static_cast<int>(b & 31))))
+COPS_ALU(OrcB,     or_combine(a))
+COPS_ALU(Rev8,     __builtin_bswap64(a))
+COPS_ALU(Bclr,     a & ~(u64{1} << (b & 63)))
+COPS_ALU(Bext,     a >> (b & 63) & 1)
+COPS_ALU(Binv,     a ^ u64{1} << (b & 63))
+COPS_ALU(Bset,     a | u64{1} << (b & 63))
+COPS_ALU(CzeroEqz, b == 0 ? 0 : a)
+COPS_ALU(CzeroNez, b != 0 ? 0 : a)
 #undef COPS_ALU
 
 // Branch conditions.

@@ -43,6 +43,12 @@ COPS_OP(op_auipc) {
         COPS_NEXT();                                                                               \
     }
 
+#define COPS_UNARY(op, function)                                                                   \
+    COPS_OP(op_##op) {                                                                             \
+        cpu->x[ip->rd] = alu::function::of(cpu->x[ip->rs1], 0);                                    \
+        COPS_NEXT();                                                                               \
+    }
+
 COPS_REGISTERS(add, Add)
 COPS_REGISTERS(sub, Sub)
 COPS_REGISTERS(sll, Sll)
@@ -85,6 +91,52 @@ COPS_IMMEDIATE(addiw, Addw)
 COPS_IMMEDIATE(slliw, Sllw)
 COPS_IMMEDIATE(srliw, Srlw)
 COPS_IMMEDIATE(sraiw, Sraw)
+
+COPS_REGISTERS(add_uw, AddUw)
+COPS_REGISTERS(sh1add, Sh1add)
+COPS_REGISTERS(sh2add, Sh2add)
+COPS_REGISTERS(sh3add, Sh3add)
+COPS_REGISTERS(sh1add_uw, Sh1addUw)
+COPS_REGISTERS(sh2add_uw, Sh2addUw)
+COPS_REGISTERS(sh3add_uw, Sh3addUw)
+COPS_IMMEDIATE(slli_uw, SlliUw)
+
+COPS_REGISTERS(andn, Andn)
+COPS_REGISTERS(orn, Orn)
+COPS_REGISTERS(xnor, Xnor)
+COPS_UNARY(clz, Clz)
+COPS_UNARY(ctz, Ctz)
+COPS_UNARY(cpop, Cpop)
+COPS_UNARY(clzw, Clzw)
+COPS_UNARY(ctzw, Ctzw)
+COPS_UNARY(cpopw, Cpopw)
+COPS_REGISTERS(max, Max)
+COPS_REGISTERS(maxu, Maxu)
+COPS_REGISTERS(min, Min)
+COPS_REGISTERS(minu, Minu)
+COPS_UNARY(sext_b, SextB)
+COPS_UNARY(sext_h, SextH)
+COPS_UNARY(zext_h, ZextH)
+COPS_REGISTERS(rol, Rol)
+COPS_REGISTERS(ror, Ror)
+COPS_IMMEDIATE(rori, Ror)
+COPS_REGISTERS(rolw, Rolw)
+COPS_REGISTERS(rorw, Rorw)
+COPS_IMMEDIATE(roriw, Rorw)
+COPS_UNARY(orc_b, OrcB)
+COPS_UNARY(rev8, Rev8)
+
+COPS_REGISTERS(bclr, Bclr)
+COPS_IMMEDIATE(bclri, Bclr)
+COPS_REGISTERS(bext, Bext)
+COPS_IMMEDIATE(bexti, Bext)
+COPS_REGISTERS(binv, Binv)
+COPS_IMMEDIATE(binvi, Binv)
+COPS_REGISTERS(bset, Bset)
+COPS_IMMEDIATE(bseti, Bset)
+
+COPS_REGISTERS(czero_eqz, CzeroEqz)
+COPS_REGISTERS(czero_nez, CzeroNez)
 // clang-format on
 
 }  // namespace vmm::interp

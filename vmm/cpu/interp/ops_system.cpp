@@ -202,6 +202,23 @@ COPS_OP(op_sfence_vma) {
     COPS_TAIL(resume);
 }
 
+// Svinval: an invalidation is done at once, so that what orders several of them has nothing left to
+// do.
+COPS_OP(op_sinval_vma) {
+    COPS_TAIL(op_sfence_vma);
+}
+
+COPS_OP(op_sfence_w_inval) {
+    if (cpu->hart.user()) {
+        COPS_TAIL(op_illegal);
+    }
+    COPS_NEXT();
+}
+
+COPS_OP(op_sfence_inval_ir) {
+    COPS_TAIL(op_sfence_w_inval);
+}
+
 COPS_OP(op_fence_i) {
     cpu->blocks.fence_i();
     cpu->caches.flush_code();

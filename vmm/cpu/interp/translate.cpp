@@ -33,6 +33,7 @@ bool ends_block(Op op) {
     case Op::uret:
     case Op::wfi:
     case Op::sfence_vma:
+    case Op::sinval_vma:
     case Op::fence_i:
         return true;
     default:
@@ -98,7 +99,7 @@ bool writes_x(riscv::Format format, Op op) {
 /// Integer computation whose only effect is rd.
 bool is_pure(Op op) {
     return op == Op::lui || op == Op::auipc || (op >= Op::addi && op <= Op::sraw)
-           || (op >= Op::mul && op <= Op::remuw);
+           || (op >= Op::mul && op <= Op::czero_nez);
 }
 
 class Translator {

@@ -91,6 +91,10 @@ void take_operands(Decoded& d, Format format, std::uint32_t w) {
         d.rs1 = rs1;
         d.rs2 = rs2;
         break;
+    case Format::unary:
+        d.rd = rd;
+        d.rs1 = rs1;
+        break;
     case Format::amo:
         d.rd = rd;
         d.rs1 = rs1;

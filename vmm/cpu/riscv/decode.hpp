@@ -11,6 +11,7 @@ namespace vmm::riscv {
 enum class Format : std::uint8_t {
     none,      ///< No operands.
     r,         ///< rd, rs1, rs2
+    unary,     ///< rd, rs1
     i,         ///< rd, rs1, 12-bit signed immediate
     s,         ///< rs1, rs2, 12-bit signed immediate
     b,         ///< rs1, rs2, branch offset
