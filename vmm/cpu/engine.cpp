@@ -16,10 +16,10 @@ Result<std::unique_ptr<Vcpu>> make_vcpu(
     GuestMemory& memory,
     VcpuHost& host,
     unsigned hart,
-    bool user_interrupts
+    const EngineOptions& options
 ) {
     if (engine == "auto" || engine == "interp") {
-        return make_interp_vcpu(memory, host, hart, user_interrupts);
+        return make_interp_vcpu(memory, host, hart, options);
     }
     return fail(
         ErrorKind::configuration,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/engine_options.hpp"
 #include "cpu/vcpu.hpp"
 #include "memory/guest_memory.hpp"
 
@@ -22,7 +23,7 @@ Result<std::unique_ptr<Vcpu>> make_vcpu(
     GuestMemory& memory,
     VcpuHost& host,
     unsigned hart,
-    bool user_interrupts
+    const EngineOptions& options = {}
 );
 
 }  // namespace vmm

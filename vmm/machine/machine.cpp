@@ -104,7 +104,11 @@ Result<std::unique_ptr<Vcpu>> Machine::make_hart_vcpu(Hart& hart) {
     if (config_.vcpu_factory) {
         return config_.vcpu_factory(*memory_, hart, hart.index());
     }
-    return make_vcpu(config_.engine, *memory_, hart, hart.index(), config_.user_interrupts);
+    const EngineOptions options{
+        .user_interrupts = config_.user_interrupts,
+        .code_cache_bytes = config_.code_cache_bytes / config_.cpus,
+    };
+    return make_vcpu(config_.engine, *memory_, hart, hart.index(), options);
 }
 
 Result<void> Machine::assemble() {

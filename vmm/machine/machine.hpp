@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/engine_options.hpp"
 #include "cpu/vcpu.hpp"
 #include "devices/finisher/finisher.hpp"
 #include "devices/plic/plic.hpp"
@@ -45,6 +46,7 @@ struct MachineConfig {
     unsigned cpus = 1;                                      ///< 1..kMaxCpus
     std::uint64_t memory_bytes = std::uint64_t{128} << 20;  ///< A multiple of 4 KiB.
     std::string engine = "auto";
+    std::size_t code_cache_bytes = kDefaultCodeCacheBytes;  ///< Of all harts together.
     bool user_interrupts = true;             ///< Announce the N extension when the engine has it.
     std::string kernel;                      ///< Path of an ELF or RISC-V Image (raw or gzip).
     std::vector<std::uint8_t> kernel_bytes;  ///< Used when `kernel` is empty.

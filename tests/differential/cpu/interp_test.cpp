@@ -54,7 +54,8 @@ std::string run_on_engine(const Program& program, std::uint64_t& cause, vmm::ris
     put(differential::kDataBase, program.data.data(), program.data.size());
     put(kHandler, &rv::kEcall, 4);
     NoHost host;
-    const auto vcpu = std::move(vmm::make_vcpu("interp", *memory, host, 0, false).value());
+    const auto vcpu =
+        std::move(vmm::make_vcpu("interp", *memory, host, 0, {.user_interrupts = false}).value());
     state = {};
     state.pc = differential::kCodeBase;
     state.privilege = vmm::riscv::Privilege::user;

@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const auto memory =
         std::move(vmm::GuestMemory::create(vmm::GuestPhys{kRam}, kRamBytes).value());
     static Host host;
-    static const auto vcpu = std::move(vmm::make_vcpu("interp", *memory, host, 0, true).value());
+    static const auto vcpu = std::move(vmm::make_vcpu("interp", *memory, host, 0).value());
     if (size < 8) {
         return 0;
     }

@@ -42,7 +42,7 @@ protected:
     Harts()
         : memory(std::move(vmm::GuestMemory::create(vmm::GuestPhys{kRam}, 1 << 20).value())) {
         for (unsigned n = 0; n < 2; ++n) {
-            harts.push_back(std::move(vmm::make_vcpu("interp", *memory, host, n, true).value()));
+            harts.push_back(std::move(vmm::make_vcpu("interp", *memory, host, n).value()));
             harts.back()->start(vmm::GuestPhys{kCode}, 0);
         }
     }

@@ -87,7 +87,8 @@ protected:
         return std::move(vmm::GuestMemory::create(vmm::GuestPhys{kRam}, kRamBytes).value());
     }
     std::unique_ptr<vmm::Vcpu> make_hart(unsigned id, bool user_interrupts = true) {
-        return std::move(vmm::make_vcpu("interp", *memory, host, id, user_interrupts).value());
+        const vmm::EngineOptions options{.user_interrupts = user_interrupts};
+        return std::move(vmm::make_vcpu("interp", *memory, host, id, options).value());
     }
 
     void put(std::uint64_t address, const rv::Code& code) {

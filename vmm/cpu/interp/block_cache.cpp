@@ -3,8 +3,11 @@
 
 #include "cpu/interp/translate.hpp"
 
+#include <vmm/types.hpp>
+
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -53,8 +56,10 @@ bool CodePage::unchanged() const {
     return true;
 }
 
-BlockCache::BlockCache(std::size_t arena_bytes)
-    : capacity_(arena_bytes) {
+BlockCache::BlockCache(std::size_t bytes) {
+    const std::size_t bound = std::clamp(bytes, kLeastBytes, kMostBytes);
+    capacity_ = bound / 4 * 3 / kPageSize * kPageSize;
+    max_pages_ = bound / 4 / sizeof(CodePage);
     void* memory = ::mmap(
         nullptr,
         capacity_,
@@ -83,7 +88,7 @@ void BlockCache::empty() {
 }
 
 CodePage& BlockCache::page(const std::byte* host) {
-    if (pages_.size() >= kMaxPages && !pages_.contains(host)) {
+    if (pages_.size() >= max_pages_ && !pages_.contains(host)) {
         empty();
     }
     std::unique_ptr<CodePage>& slot = pages_[host];

@@ -54,11 +54,13 @@ struct CodePage {
 /// Decoded blocks of one hart, in one arena that is emptied as a whole when full.
 class BlockCache {
 public:
-    static constexpr std::size_t kDefaultBytes = std::size_t{48} << 20;
-    /// Pages of code at a time: a bound on host memory, whatever the guest executes.
-    static constexpr std::size_t kMaxPages = 6144;
+    /// The least that is of use, and the most: links between Insns have 32 bits.
+    static constexpr std::size_t kLeastBytes = std::size_t{128} << 10;
+    static constexpr std::size_t kMostBytes = std::size_t{1} << 30;
 
-    explicit BlockCache(std::size_t arena_bytes = kDefaultBytes);
+    /// `bytes` bound the host memory of blocks (three quarters) and pages (the rest), whatever the
+    /// guest executes.
+    explicit BlockCache(std::size_t bytes);
     ~BlockCache();
     BlockCache(const BlockCache&) = delete;
     BlockCache& operator=(const BlockCache&) = delete;
@@ -82,7 +84,8 @@ private:
     void empty();
 
     std::byte* arena_ = nullptr;
-    std::size_t capacity_;
+    std::size_t capacity_;  // of the arena
+    std::size_t max_pages_;
     std::size_t used_ = 0;
     std::uint64_t generation_ = 1;
     std::uint64_t epoch_ = 0;

@@ -18,11 +18,14 @@ Nanos monotonic_now() {
 
 }  // namespace
 
-Cpu::Cpu(GuestMemory& guest_memory, VcpuHost& vcpu_host, unsigned hart_id, bool user_interrupts)
-    : hart(*this, user_interrupts)
+Cpu::Cpu(
+    GuestMemory& guest_memory, VcpuHost& vcpu_host, unsigned hart_id, const EngineOptions& options
+)
+    : hart(*this, options.user_interrupts)
     , memory(guest_memory)
     , host(vcpu_host)
-    , id(hart_id) {
+    , id(hart_id)
+    , blocks(options.code_cache_bytes) {
     hart.state.stopped = 1;
     set_budget(saved_budget, -1);
     retired_base = static_cast<std::uint64_t>(saved_budget);

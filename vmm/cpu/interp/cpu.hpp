@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/engine_options.hpp"
 #include "cpu/interp/block_cache.hpp"
 #include "cpu/interp/insn.hpp"
 #include "cpu/interp/tlb.hpp"
@@ -47,7 +48,10 @@ enum class PollResult : std::uint8_t {
 /// One hart while it runs. Handlers touch the first part, functions in cpu.cpp and memory.cpp all.
 /// Owned by the thread inside run(); what other threads touch says so.
 struct Cpu final : riscv::TimeSource {
-    Cpu(GuestMemory& guest_memory, VcpuHost& vcpu_host, unsigned hart_id, bool user_interrupts);
+    Cpu(GuestMemory& guest_memory,
+        VcpuHost& vcpu_host,
+        unsigned hart_id,
+        const EngineOptions& options);
     virtual ~Cpu() = default;
 
     std::array<std::uint64_t, 40> x{};  ///< [32] is kSink, the rest padding.

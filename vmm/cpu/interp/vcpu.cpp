@@ -10,8 +10,8 @@ namespace {
 
 class InterpVcpu final : public Vcpu {
 public:
-    InterpVcpu(GuestMemory& memory, VcpuHost& host, unsigned hart, bool user_interrupts)
-        : cpu_(memory, host, hart, user_interrupts) {}
+    InterpVcpu(GuestMemory& memory, VcpuHost& host, unsigned hart, const EngineOptions& options)
+        : cpu_(memory, host, hart, options) {}
 
     ExitKind run(const RunContext& context) override { return cpu_.run(context); }
 
@@ -129,8 +129,8 @@ private:
 }  // namespace interp
 
 std::unique_ptr<Vcpu>
-make_interp_vcpu(GuestMemory& memory, VcpuHost& host, unsigned hart, bool user_interrupts) {
-    return std::make_unique<interp::InterpVcpu>(memory, host, hart, user_interrupts);
+make_interp_vcpu(GuestMemory& memory, VcpuHost& host, unsigned hart, const EngineOptions& options) {
+    return std::make_unique<interp::InterpVcpu>(memory, host, hart, options);
 }
 
 }  // namespace vmm

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cpu/code_observer.hpp"
+
+#include <cstddef>
+
+namespace vmm {
+
+/// What one machine's code caches hold together by default, split evenly over its harts.
+inline constexpr std::size_t kDefaultCodeCacheBytes = std::size_t{64} << 20;
+
+/// How an engine makes one vCPU.
+struct EngineOptions {
+    bool user_interrupts = true;  ///< Has the N extension, as virtio_cops/user_interrupts.h has it.
+    /// Bound on the host memory for this vCPU's translations and what belongs to them. Engines
+    /// raise it to the least with which they can go on.
+    std::size_t code_cache_bytes = kDefaultCodeCacheBytes;
+    /// Count what Vcpu::stats() shows even where counting costs the guest speed.
+    bool collect_stats = false;
+    /// Told about each translation; outlives the vCPU. Null: nobody asks.
+    CodeObserver* observer = nullptr;
+};
+
+}  // namespace vmm
