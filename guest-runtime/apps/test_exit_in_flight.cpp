@@ -1,30 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-// test-exit-in-flight FILE: processes end with 1,000 reads in flight, again and again, while
-// another takes the frames over and watches that nothing is written into them.
+// test-exit-in-flight FILE: processes end with 1,000 reads of a pipe in flight, again and again,
+// while another takes the frames over, writes to the pipe and sees that nothing arrives in them.
 #include "test_in_flight.hpp"
+
+#include <algorithm>
+#include <array>
 
 namespace {
 
-constexpr unsigned kRounds = 10;
+constexpr unsigned kRounds = 3;
+constexpr int kStatus = 7;
 
 // Ends at once: the process dies with its requests in flight.
 cops::Task<int> leave_behind(const char* file) {
     const cops::Result<int> fd = co_await cops::open(file, O_RDONLY);
     check(fd.has_value(), "open");
     std::byte* pages = in_flight::map(in_flight::kRequests * in_flight::kPage);
-    for (unsigned i = 0; i < in_flight::kRequests; ++i) {
-        check(
-            static_cast<bool>(
-                cops::spawn(in_flight::read_page(*fd, pages + i * in_flight::kPage), 5)
-            ),
-            "spawn"
-        );
+    unsigned ended = 0;
+    (void)co_await in_flight::start_reads(*fd, pages, ended);
+    co_return kStatus;
+}
+
+// Takes as many frames as the process before had. A read of that one that still lived would take
+// bytes out of the pipe, so they would not all come back, and put them there.
+cops::Task<int> watch(const char* file) {
+    constexpr std::size_t kBytes = 2 * in_flight::kRequests * in_flight::kPage;
+    constexpr std::byte kFilling{0x5a};
+    const cops::Result<int> fd = co_await cops::open(file, O_RDWR);
+    check(fd.has_value(), "open");
+    std::byte* memory = in_flight::map(kBytes);
+    std::fill_n(memory, kBytes, kFilling);
+    std::array<std::byte, in_flight::kPage> sent;
+    sent.fill(std::byte{0xa5});
+    check(co_await cops::write(*fd, sent, 0) == sent.size(), "write");
+    for (std::size_t left = sent.size(); left != 0;) {
+        std::array<std::byte, in_flight::kPage> back;
+        const cops::Result<std::size_t> count =
+            co_await cops::read(*fd, std::span(back).first(left), 0);
+        check(count.has_value() && *count > 0, "read");
+        left -= *count;
     }
-    // Everything more urgent than us has submitted when we run again.
-    co_await cops::yield();
-    const cops::Result<cops_kernel_counters> counters = cops::kernel_counters();
-    check(counters && counters->submissions >= in_flight::kRequests, "all are submitted");
-    co_return 7;
+    check(
+        std::all_of(memory, memory + kBytes, [](std::byte b) { return b == kFilling; }),
+        "a frame was written after it changed hands"
+    );
+    co_return 0;
 }
 
 }  // namespace
@@ -34,12 +54,12 @@ cops::Task<int> cops_main(int argc, char** argv) {
         co_return co_await leave_behind(argv[2]);
     }
     if (argc == 3 && std::string_view(argv[1]) == "--watch") {
-        co_return in_flight::watch(4);
+        co_return co_await watch(argv[2]);
     }
     check(argc == 2, "usage: test-exit-in-flight FILE");
     for (unsigned round = 0; round < kRounds; ++round) {
         const int leaver = in_flight::spawn_role(argv[0], "--leave", argv[1]);
-        check(cops::wait_process(leaver) == 7, "the process ended with its own status");
+        check(cops::wait_process(leaver) == kStatus, "the process ended with its own status");
         const int watcher = in_flight::spawn_role(argv[0], "--watch", argv[1]);
         check(cops::wait_process(watcher) == 0, "frames stayed as their new owner left them");
     }
