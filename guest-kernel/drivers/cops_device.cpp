@@ -384,27 +384,29 @@ Result<void> set_slot_level(
     return {};
 }
 
-void cancel_operation(Operation& operation) {
+bool cancel_operation(Operation& operation) {
     Request* unqueued = nullptr;
     cops_task_id drained = 0;
     {
         const Guard guard(lock);
         Request* const request = operation.request;
-        if (request == nullptr) {
-            return;
+        if (request == nullptr || request->cancelled) {
+            return true;
         }
         if (request->in_ring) {
-            // Full: drain() asks again; an operation that nobody drains just completes.
-            if (driver->control().cancel(request->request_id, 0) == 0) {
-                driver->notify_control();
+            if (driver->control().cancel(request->request_id, 0) != 0) {
+                return false;
             }
-            return;
+            request->cancelled = true;
+            driver->notify_control();
+            return true;
         }
         unqueue_locked(*request);
         drained = untie_locked(*request);
         unqueued = request;
     }
     finish(*unqueued, negative(Errno::canceled), drained);
+    return true;
 }
 
 namespace {

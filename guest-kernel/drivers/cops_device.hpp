@@ -80,8 +80,9 @@ Async<std::int64_t> await_request(Operation* operation, Request* request);
 Result<void> cancel_slot(Process& process, std::uint32_t slot, std::uint32_t generation);
 Result<void>
 set_slot_level(Process& process, std::uint32_t slot, std::uint32_t generation, std::uint32_t level);
-/// Cancels what the operation awaits of the device, if anything.
-void cancel_operation(Operation& operation);
+/// Cancels what the operation awaits of the device, if anything. False: the control queue is full;
+/// ask again.
+bool cancel_operation(Operation& operation);
 /// Cancels every request of the process and returns when none is left.
 Async<void> drain(Process& process);
 

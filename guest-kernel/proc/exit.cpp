@@ -42,13 +42,9 @@ void cancel_operations(Process& process) {
     }
 }
 
-bool operations_drained(Process& process) {
+bool has_operations(Process& process) {
     const Guard guard(process.lock);
-    if (process.operations.empty()) {
-        return true;
-    }
-    process.drain_task = current_task();
-    return false;
+    return !process.operations.empty();
 }
 
 void free_attachment(Process& process) {
@@ -119,8 +115,10 @@ void forget_children(std::int32_t parent) {
 Async<void> bury(Process* dead) {
     Process& process = *dead;
     cancel_operations(process);
-    if (!operations_drained(process)) {
-        co_await Event{};
+    while (has_operations(process)) {
+        co_await timer::Pause{};
+        // Again: the control queue has room for so many cancellations at a time.
+        cancel_operations(process);
     }
     process.files.clear();
     if (cops_device::present()) {
@@ -204,7 +202,7 @@ Result<void> init_exit() {
     return {};
 }
 
-void cancel_operation_locked(Operation& operation) {
+bool cancel_operation_locked(Operation& operation) {
     __atomic_store_n(&operation.cancelled, true, __ATOMIC_RELAXED);
     if (operation.waiter != nullptr) {
         if (operation.sleeping) {
@@ -213,7 +211,7 @@ void cancel_operation_locked(Operation& operation) {
             operation.waiter->list->cancel(*operation.waiter, negative(Errno::canceled));
         }
     }
-    cops_device::cancel_operation(operation);
+    return cops_device::cancel_operation(operation);
 }
 
 void exit_process(Process& process, std::uint32_t status) {

@@ -98,18 +98,9 @@ OperationScope::OperationScope(Operation& operation, Process& owner)
 }
 
 OperationScope::~OperationScope() {
-    cops_task_id drained = 0;
     Process& owner = *operation_.owner;
-    {
-        const Guard guard(owner.lock);
-        owner.operations.remove(operation_);
-        if (owner.operations.empty()) {
-            drained = std::exchange(owner.drain_task, 0);
-        }
-    }
-    if (drained != 0) {
-        signal_task(drained, 0);
-    }
+    const Guard guard(owner.lock);
+    owner.operations.remove(operation_);
 }
 
 }  // namespace kernel

@@ -118,7 +118,6 @@ struct Process : NoCopy {
 
     SpinLock lock{Rank::process};
     List<Operation, &Operation::link> operations;  // guarded by lock
-    cops_task_id drain_task = 0;                   // guarded by lock: waits for operations to end
     bool killed = false;                           // guarded by lock: no new operations
 
     // Guarded by the device's lock.
@@ -170,8 +169,9 @@ void end_by_fault(Process& process, const char* what, std::uint64_t address, uns
 /// Starts the coroutine that buries processes. Boot only.
 Result<void> init_exit();
 
-/// Cancels what the operation awaits, now or later. The owner's lock is held.
-void cancel_operation_locked(Operation& operation);
+/// Cancels what the operation awaits, now or later. The owner's lock is held. False: the device
+/// could not be asked now; ask again.
+bool cancel_operation_locked(Operation& operation);
 
 /// Registers an operation for as long as the coroutine that has it runs.
 class OperationScope : NoCopy {

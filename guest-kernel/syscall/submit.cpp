@@ -368,8 +368,7 @@ std::int64_t cancel_submission(Process& process, std::uint32_t slot, std::uint32
              operation = process.operations.next(*operation)) {
             if (operation->has_slot && operation->slot == slot
                 && operation->generation == generation) {
-                cancel_operation_locked(*operation);
-                return 0;
+                return cancel_operation_locked(*operation) ? 0 : negative(Errno::again);
             }
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// test-exit-in-flight FILE: processes end with 1,000 reads of a pipe in flight, again and again,
-// while another takes the frames over, writes to the pipe and sees that nothing arrives in them.
+// test-exit-in-flight [--by-kernel] FILE: processes end with 1,000 reads of a pipe in flight, again
+// and again, while another takes the frames over, writes to the pipe and sees that nothing arrives
+// in them.
 #include "test_in_flight.hpp"
 
 #include <algorithm>
@@ -12,12 +13,12 @@ constexpr unsigned kRounds = 3;
 constexpr int kStatus = 7;
 
 // Ends at once: the process dies with its requests in flight.
-cops::Task<int> leave_behind(const char* file) {
+cops::Task<int> leave_behind(const char* file, std::int64_t offset) {
     const cops::Result<int> fd = co_await cops::open(file, O_RDONLY);
     check(fd.has_value(), "open");
     std::byte* pages = in_flight::map(in_flight::kRequests * in_flight::kPage);
     unsigned ended = 0;
-    (void)co_await in_flight::start_reads(*fd, pages, ended);
+    (void)co_await in_flight::start_reads(*fd, pages, offset, ended);
     co_return kStatus;
 }
 
@@ -51,16 +52,22 @@ cops::Task<int> watch(const char* file) {
 
 cops::Task<int> cops_main(int argc, char** argv) {
     if (argc == 3 && std::string_view(argv[1]) == "--leave") {
-        co_return co_await leave_behind(argv[2]);
+        co_return co_await leave_behind(argv[2], 0);
+    }
+    if (argc == 3 && std::string_view(argv[1]) == "--leave-by-kernel") {
+        co_return co_await leave_behind(argv[2], cops::kCurrentPosition);
     }
     if (argc == 3 && std::string_view(argv[1]) == "--watch") {
         co_return co_await watch(argv[2]);
     }
-    check(argc == 2, "usage: test-exit-in-flight FILE");
+    const bool by_kernel = argc == 3 && std::string_view(argv[1]) == "--by-kernel";
+    check(argc == (by_kernel ? 3 : 2), "usage: test-exit-in-flight [--by-kernel] FILE");
+    const char* const file = argv[argc - 1];
     for (unsigned round = 0; round < kRounds; ++round) {
-        const int leaver = in_flight::spawn_role(argv[0], "--leave", argv[1]);
+        const int leaver =
+            in_flight::spawn_role(argv[0], by_kernel ? "--leave-by-kernel" : "--leave", file);
         check(cops::wait_process(leaver) == kStatus, "the process ended with its own status");
-        const int watcher = in_flight::spawn_role(argv[0], "--watch", argv[1]);
+        const int watcher = in_flight::spawn_role(argv[0], "--watch", file);
         check(cops::wait_process(watcher) == 0, "frames stayed as their new owner left them");
     }
     std::printf("exit-in-flight rounds=%u requests=%u\n", kRounds, kRounds * in_flight::kRequests);

@@ -28,24 +28,26 @@ inline std::byte* map(std::size_t bytes) {
 }
 
 /// A page's worth of read from a pipe: ends when somebody writes, or with the process.
-inline cops::Task<> read_page(int fd, std::byte* page, unsigned& ended, cops::TaskId tell) {
-    const cops::Result<std::size_t> count = co_await cops::read(fd, std::span(page, kPage), 0);
+inline cops::Task<>
+read_page(int fd, std::byte* page, std::int64_t offset, unsigned& ended, cops::TaskId tell) {
+    const cops::Result<std::size_t> count = co_await cops::read(fd, std::span(page, kPage), offset);
     check(count.has_value() && *count > 0, "what was written arrives");
     ++ended;
     (void)cops::wake(tell);
 }
 
 /// Starts kRequests reads into `pages` and comes back when each is with the host. Their ends wake
-/// the caller.
+/// the caller. `offset` means nothing to a pipe, but who carries the reads: those at an offset are
+/// the host's alone, those at the current position have a kernel coroutine each.
 inline cops::Task<std::vector<cops::TaskId>>
-start_reads(int fd, std::byte* pages, unsigned& ended) {
+start_reads(int fd, std::byte* pages, std::int64_t offset, unsigned& ended) {
     const cops::Result<cops_kernel_counters> before = cops::kernel_counters();
     std::vector<cops::TaskId> tasks;
     tasks.reserve(kRequests);
     for (unsigned i = 0; i < kRequests; ++i) {
-        tasks.push_back(
-            cops::spawn(read_page(fd, pages + i * kPage, ended, cops::current()), kReadersLevel)
-        );
+        tasks.push_back(cops::spawn(
+            read_page(fd, pages + i * kPage, offset, ended, cops::current()), kReadersLevel
+        ));
         check(static_cast<bool>(tasks.back()), "spawn");
     }
     // Everything more urgent than us has submitted when we run again.

@@ -16,7 +16,7 @@ cops::Task<> round_of(int fd) {
     constexpr std::size_t kBytes = in_flight::kRequests * in_flight::kPage;
     std::byte* pages = in_flight::map(kBytes);
     unsigned ended = 0;
-    const std::vector<cops::TaskId> tasks = co_await in_flight::start_reads(fd, pages, ended);
+    const std::vector<cops::TaskId> tasks = co_await in_flight::start_reads(fd, pages, 0, ended);
     check(munmap(pages, kBytes) == 0, "munmap with requests in flight");
     // Frames that the kernel gives out now must not be those.
     std::byte* fresh = in_flight::map(kBytes);
