@@ -25,7 +25,7 @@ public:
 inline bool can_make(const std::string& engine) {
     NobodyHost host;
     auto memory = vmm::GuestMemory::create(vmm::GuestPhys{0x8000'0000}, 1 << 20);
-    return memory.has_value() && vmm::make_vcpu(engine, **memory, host, 0, false).has_value();
+    return memory.has_value() && vmm::make_vcpu(engine, **memory, host, 0).has_value();
 }
 
 }  // namespace detail
