@@ -9,7 +9,7 @@
 // imm: bits 0..2 rounding mode field, bits 3..7 rs3.
 #include "cpu/interp/float_environment.hpp"
 #include "cpu/interp/ops.hpp"
-#include "cpu/riscv/soft_float.hpp"
+#include "cpu/riscv/float_ops.hpp"
 
 #include <bit>
 #include <cmath>
@@ -30,25 +30,11 @@ using Host = std::conditional_t<F::kBits == 32, float, double>;
 template <class F>
 using Bits = typename F::Bits;
 
-/// The operand's bits; a single that is not properly NaN-boxed counts as the canonical NaN.
 template <class F>
 inline Bits<F> operand(const Cpu* cpu, unsigned number) {
-    const std::uint64_t raw = cpu->f[number];
-    if constexpr (F::kBits == 32) {
-        return raw >> 32 == 0xffff'ffff ? static_cast<std::uint32_t>(raw) : soft::kCanonicalNan<F>;
-    } else {
-        return raw;
-    }
+    return soft::unbox<F>(cpu->f[number]);
 }
-
-template <class F>
-inline std::uint64_t boxed(Bits<F> value) {
-    if constexpr (F::kBits == 32) {
-        return value | 0xffff'ffff'0000'0000;
-    } else {
-        return value;
-    }
-}
+using soft::box;
 
 template <class F>
 inline Host<F> host(Bits<F> value) {
@@ -172,7 +158,7 @@ COPS_OP(arithmetic_slow) {
         set_host_rounding(Rounding::nearest_even);
     }
     cpu->hart.state.fcsr |= flags;
-    cpu->f[ip->rd] = boxed<F>(result);
+    cpu->f[ip->rd] = box<F>(result);
     COPS_NEXT();
 }
 
@@ -184,7 +170,7 @@ COPS_OP(arithmetic) {
     }
     const Bits<F> a = operand<F>(cpu, ip->rs1);
     const Bits<F> b = operand<F>(cpu, ip->rs2);
-    cpu->f[ip->rd] = boxed<F>(canonical<F>(Operation::template hosted<F>(a, b, 0, cpu->fflags)));
+    cpu->f[ip->rd] = box<F>(canonical<F>(Operation::template hosted<F>(a, b, 0, cpu->fflags)));
     COPS_NEXT();
 }
 
@@ -197,7 +183,7 @@ COPS_OP(fused) {
     const Bits<F> a = operand<F>(cpu, ip->rs1);
     const Bits<F> b = operand<F>(cpu, ip->rs2);
     const Bits<F> c = operand<F>(cpu, rs3_of(ip));
-    cpu->f[ip->rd] = boxed<F>(canonical<F>(Operation::template hosted<F>(a, b, c, cpu->fflags)));
+    cpu->f[ip->rd] = box<F>(canonical<F>(Operation::template hosted<F>(a, b, c, cpu->fflags)));
     COPS_NEXT();
 }
 
@@ -222,31 +208,11 @@ struct XorSign {
     }
 };
 
-/// Order of two numbers that are not NaN, as bits; -0 is less than +0.
-template <class F>
-bool total_less(Bits<F> a, Bits<F> b) {
-    const bool negative_a = (a & soft::kSignBit<F>) != 0;
-    const bool negative_b = (b & soft::kSignBit<F>) != 0;
-    if (negative_a != negative_b) {
-        return negative_a;
-    }
-    return negative_a ? a > b : a < b;
-}
-
 template <bool maximum>
 struct Choose {
     template <class F>
     static Bits<F> of(Bits<F> a, Bits<F> b, unsigned& flags) {
-        if (soft::is_signaling<F>(a) || soft::is_signaling<F>(b)) {
-            flags |= fflag::kInvalid;
-        }
-        if (soft::is_nan<F>(a)) {
-            return soft::is_nan<F>(b) ? soft::kCanonicalNan<F> : b;
-        }
-        if (soft::is_nan<F>(b)) {
-            return a;
-        }
-        return total_less<F>(a, b) != maximum ? a : b;
+        return soft::choose<F>(a, b, maximum, flags);
     }
 };
 
@@ -255,7 +221,7 @@ COPS_OP(bitwise) {
     if (!dirty_float_state(cpu)) [[unlikely]] {
         COPS_TAIL(op_illegal);
     }
-    cpu->f[ip->rd] = boxed<F>(
+    cpu->f[ip->rd] = box<F>(
         Operation::template of<F>(operand<F>(cpu, ip->rs1), operand<F>(cpu, ip->rs2), cpu->fflags)
     );
     COPS_NEXT();
@@ -263,34 +229,25 @@ COPS_OP(bitwise) {
 
 // Comparisons, by bits so that no host flag is raised.
 
-template <class F>
-bool equal(Bits<F> a, Bits<F> b) {
-    return a == b || ((a | b) & ~soft::kSignBit<F>) == 0;
-}
-template <class F>
-bool less(Bits<F> a, Bits<F> b) {
-    return !equal<F>(a, b) && total_less<F>(a, b);
-}
-
 struct Equal {
     static constexpr bool kSignals = false;
     template <class F>
     static bool of(Bits<F> a, Bits<F> b) {
-        return equal<F>(a, b);
+        return soft::equal<F>(a, b);
     }
 };
 struct Less {
     static constexpr bool kSignals = true;
     template <class F>
     static bool of(Bits<F> a, Bits<F> b) {
-        return less<F>(a, b);
+        return soft::less<F>(a, b);
     }
 };
 struct LessEqual {
     static constexpr bool kSignals = true;
     template <class F>
     static bool of(Bits<F> a, Bits<F> b) {
-        return equal<F>(a, b) || less<F>(a, b);
+        return soft::equal<F>(a, b) || soft::less<F>(a, b);
     }
 };
 
@@ -314,26 +271,11 @@ COPS_OP(compare) {
 }
 
 template <class F>
-unsigned classify(Bits<F> a) {
-    const bool negative = (a & soft::kSignBit<F>) != 0;
-    const Bits<F> magnitude = a & ~soft::kSignBit<F>;
-    if (soft::is_nan<F>(a)) {
-        return soft::is_signaling<F>(a) ? 1U << 8 : 1U << 9;
-    }
-    // From negative infinity (bit 0) to positive infinity (bit 7).
-    const unsigned size = magnitude == soft::kInfinity<F>      ? 3
-                          : magnitude > soft::kFractionMask<F> ? 2
-                          : magnitude != 0                     ? 1
-                                                               : 0;
-    return 1U << (negative ? 3 - size : 4 + size);
-}
-
-template <class F>
 COPS_OP(fclass) {
     if (cpu->float_state == riscv::FloatState::off) [[unlikely]] {
         COPS_TAIL(op_illegal);
     }
-    cpu->x[ip->rd] = classify<F>(operand<F>(cpu, ip->rs1));
+    cpu->x[ip->rd] = soft::classify<F>(operand<F>(cpu, ip->rs1));
     COPS_NEXT();
 }
 
@@ -357,15 +299,8 @@ COPS_OP(from_integer) {
     if (mode >= kReservedRounding || !dirty_float_state(cpu)) [[unlikely]] {
         COPS_TAIL(op_illegal);
     }
-    std::uint64_t value = cpu->x[ip->rs1];
-    if constexpr (bits == 32) {
-        value = is_signed
-                    ? static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(value)})
-                    : static_cast<std::uint32_t>(value);
-    }
-    const bool negative = is_signed && static_cast<std::int64_t>(value) < 0;
-    cpu->f[ip->rd] = boxed<F>(soft::from_integer<F>(
-        negative, negative ? 0 - value : value, static_cast<Rounding>(mode), cpu->fflags
+    cpu->f[ip->rd] = box<F>(soft::from_register<F>(
+        cpu->x[ip->rs1], bits, is_signed, static_cast<Rounding>(mode), cpu->fflags
     ));
     COPS_NEXT();
 }
@@ -378,7 +313,7 @@ COPS_OP(op_fcvt_s_d) {
         COPS_TAIL(op_illegal);
     }
     cpu->f[ip->rd] =
-        boxed<soft::F32>(soft::narrow(cpu->f[ip->rs1], static_cast<Rounding>(mode), cpu->fflags));
+        box<soft::F32>(soft::narrow(cpu->f[ip->rs1], static_cast<Rounding>(mode), cpu->fflags));
     COPS_NEXT();
 }
 
@@ -412,7 +347,7 @@ COPS_OP(op_fmv_w_x) {
     if (!dirty_float_state(cpu)) [[unlikely]] {
         COPS_TAIL(op_illegal);
     }
-    cpu->f[ip->rd] = boxed<soft::F32>(static_cast<std::uint32_t>(cpu->x[ip->rs1]));
+    cpu->f[ip->rd] = box<soft::F32>(static_cast<std::uint32_t>(cpu->x[ip->rs1]));
     COPS_NEXT();
 }
 
