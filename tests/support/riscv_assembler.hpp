@@ -182,6 +182,10 @@ inline constexpr Word kEcall = 0x73, kEbreak = 0x00100073, kSret = 0x10200073, k
 constexpr Word sfence_vma(unsigned rs1 = 0, unsigned rs2 = 0) {
     return r(0x73, 0, 9, 0, rs1, rs2);
 }
+inline constexpr Word kSfenceWInval = 0x18000073, kSfenceInvalIr = 0x18100073;
+constexpr Word sinval_vma(unsigned rs1 = 0, unsigned rs2 = 0) {
+    return r(0x73, 0, 0xb, 0, rs1, rs2);
+}
 
 /// Code under construction.
 class Code {

@@ -5,14 +5,14 @@
 #include <random>
 
 using namespace rv;
-using cpu_test::HartTest;
+using cpu_test::EngineTest;
 using cpu_test::kRam;
 using vmm::ExitKind;
 using vmm::FenceKind;
 
 namespace {
 
-class CodeChanges : public HartTest {
+class CodeChanges : public EngineTest {
 protected:
     CodeChanges() {
         put(kTarget, {li(a0, 1), jalr(0, ra, 0)});
@@ -21,16 +21,18 @@ protected:
     static constexpr std::uint64_t kTarget = kRam + 0x3000;
 };
 
+COPS_ON_EVERY_ENGINE(CodeChanges);
+
 }  // namespace
 
-TEST_F(CodeChanges, stored_instructions_run_after_fence_i) {
+TEST_P(CodeChanges, stored_instructions_run_after_fence_i) {
     state.x[s1] = li(a0, 2);
     run_code({jalr(ra, s0, 0), mv(a1, a0), sw(s1, s0, 0), kFenceI, jalr(ra, s0, 0)});
     EXPECT_EQ(x(a1), 1U);
     EXPECT_EQ(x(a0), 2U);
 }
 
-TEST_F(CodeChanges, code_may_change_the_very_next_instruction) {
+TEST_P(CodeChanges, code_may_change_the_very_next_instruction) {
     // The word after the fence.i is overwritten by the store before it.
     state.x[s1] = li(a0, 9);
     state.x[s2] = kRam;
@@ -38,7 +40,7 @@ TEST_F(CodeChanges, code_may_change_the_very_next_instruction) {
     EXPECT_EQ(x(a0), 9U);
 }
 
-TEST_F(CodeChanges, a_page_of_code_and_data_survives_many_fences) {
+TEST_P(CodeChanges, a_page_of_code_and_data_survives_many_fences) {
     // The counter is on the page of the loop, but not in bytes that were decoded.
     state.x[s2] = kRam + 0x800;
     Code code;
@@ -49,7 +51,7 @@ TEST_F(CodeChanges, a_page_of_code_and_data_survives_many_fences) {
     EXPECT_EQ(value_at(kRam + 0x800), 5000U);
 }
 
-TEST_F(CodeChanges, changes_by_others_count_after_fence_i) {
+TEST_P(CodeChanges, changes_by_others_count_after_fence_i) {
     host.on_mmio_write = [this] { put_value<Word>(kTarget, li(a0, 3)); };
     state.x[s1] = cpu_test::kDevice;
     run_code({jalr(ra, s0, 0), mv(a1, a0), sw(x0, s1, 0), kFenceI, jalr(ra, s0, 0)});
@@ -57,7 +59,7 @@ TEST_F(CodeChanges, changes_by_others_count_after_fence_i) {
     EXPECT_EQ(x(a0), 3U);
 }
 
-TEST_F(CodeChanges, a_posted_fence_is_done_before_the_next_instruction) {
+TEST_P(CodeChanges, a_posted_fence_is_done_before_the_next_instruction) {
     std::uint64_t ticket = 0;
     host.on_mmio_write = [&] {
         put_value<Word>(kTarget, li(a0, 4));
@@ -72,7 +74,7 @@ TEST_F(CodeChanges, a_posted_fence_is_done_before_the_next_instruction) {
     EXPECT_EQ(x(a0), 4U);
 }
 
-TEST_F(CodeChanges, a_fence_posted_outside_of_run_counts_as_done_and_is_done_on_entry) {
+TEST_P(CodeChanges, a_fence_posted_outside_of_run_counts_as_done_and_is_done_on_entry) {
     put(kRam, {jalr(ra, s0, 0), kEcall});
     ASSERT_EQ(run(), ExitKind::ended);
     put_value<Word>(kTarget, li(a0, 6));
@@ -89,7 +91,7 @@ TEST_F(CodeChanges, a_fence_posted_outside_of_run_counts_as_done_and_is_done_on_
     EXPECT_EQ(vcpu->save().x[a0], 6U);
 }
 
-TEST_F(CodeChanges, a_full_code_cache_is_emptied_and_execution_goes_on) {
+TEST_P(CodeChanges, a_full_code_cache_is_emptied_and_execution_goes_on) {
     // A new instruction in the same place each round: each makes new blocks.
     state.x[s1] = kRam + 0x3000;
     Code code;
@@ -102,7 +104,7 @@ TEST_F(CodeChanges, a_full_code_cache_is_emptied_and_execution_goes_on) {
     EXPECT_EQ(x(t0), 0U);
 }
 
-TEST_F(CodeChanges, random_bytes_as_code_never_crash_the_host) {
+TEST_P(CodeChanges, random_bytes_as_code_never_crash_the_host) {
     std::mt19937_64 random(20261121);
     for (unsigned round = 0; round < 400; ++round) {
         std::vector<std::uint64_t> bytes(1024);

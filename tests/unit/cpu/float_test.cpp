@@ -11,7 +11,7 @@
 #include <random>
 
 using namespace rv;
-using cpu_test::HartTest;
+using cpu_test::EngineTest;
 
 namespace {
 
@@ -52,7 +52,7 @@ struct Vector {
     unsigned flags;
 };
 
-class Float : public HartTest {
+class Float : public EngineTest {
 protected:
     void check(const Vector& v, bool result_in_x = false) {
         state.pc = cpu_test::kRam;
@@ -67,9 +67,11 @@ protected:
     }
 };
 
+COPS_ON_EVERY_ENGINE(Float);
+
 }  // namespace
 
-TEST_F(Float, fused_multiply_add_of_infinity_times_zero_plus_quiet_nan_raises_invalid) {
+TEST_P(Float, fused_multiply_add_of_infinity_times_zero_plus_quiet_nan_raises_invalid) {
     for (const Word opcode : {0x43U, 0x47U, 0x4bU, 0x4fU}) {
         for (const Word rm : {kRne, kRtz, kRup, kRdn, kRmm}) {
             check({"inf*0+qnan", fused(opcode, 1, rm), kInf, 0, kNan, kNan, NV});
@@ -80,7 +82,7 @@ TEST_F(Float, fused_multiply_add_of_infinity_times_zero_plus_quiet_nan_raises_in
     }
 }
 
-TEST_F(Float, arithmetic_gives_results_and_flags) {
+TEST_P(Float, arithmetic_gives_results_and_flags) {
     const double tiny = std::numeric_limits<double>::min();
     const Vector vectors[] = {
         {"add", fp(1, kRne), d(1.5), d(2.25), 0, d(3.75), 0},
@@ -125,7 +127,7 @@ TEST_F(Float, arithmetic_gives_results_and_flags) {
     }
 }
 
-TEST_F(Float, ties_away_from_zero_are_not_ties_to_even) {
+TEST_P(Float, ties_away_from_zero_are_not_ties_to_even) {
     const std::uint64_t one = d(1), half_unit = 0x3ca0000000000000;  // 2^-53
     check({"rne", fp(1, kRne), one, half_unit, 0, one, NX});
     check({"rmm", fp(1, kRmm), one, half_unit, 0, one + 1, NX});
@@ -135,7 +137,7 @@ TEST_F(Float, ties_away_from_zero_are_not_ties_to_even) {
     check({"single rmm", fp(0, kRmm), s(1), kBox | 0x33800000, 0, s(1) + 1, NX});
 }
 
-TEST_F(Float, the_dynamic_mode_is_frm_and_reserved_modes_are_illegal) {
+TEST_P(Float, the_dynamic_mode_is_frm_and_reserved_modes_are_illegal) {
     const std::uint64_t half_unit = 0x3ca0000000000000;
     for (const unsigned mode : {0U, 1U, 2U, 3U, 4U}) {
         state.pc = cpu_test::kRam;
@@ -159,7 +161,7 @@ TEST_F(Float, the_dynamic_mode_is_frm_and_reserved_modes_are_illegal) {
     }
 }
 
-TEST_F(Float, minimum_and_maximum) {
+TEST_P(Float, minimum_and_maximum) {
     const Vector vectors[] = {
         {"min", fp(0x15, 0), d(1), d(-2), 0, d(-2), 0},
         {"max", fp(0x15, 1), d(1), d(-2), 0, d(1), 0},
@@ -175,14 +177,14 @@ TEST_F(Float, minimum_and_maximum) {
     }
 }
 
-TEST_F(Float, sign_injection_keeps_payloads) {
+TEST_P(Float, sign_injection_keeps_payloads) {
     check({"fsgnj", fp(0x11, 0), kSnan, kNegZero, 0, kSnan | kNegZero, 0});
     check({"fsgnjn", fp(0x11, 1), d(1), d(1), 0, d(-1), 0});
     check({"fsgnjx", fp(0x11, 2), d(-1), d(-1), 0, d(1), 0});
     check({"fsgnj.s of an unboxed value", fp(0x10, 0), d(1), s(-1), 0, kBox | 0xffc00000, 0});
 }
 
-TEST_F(Float, comparisons) {
+TEST_P(Float, comparisons) {
     const Vector vectors[] = {
         {"feq", to_x(0x51, 2, 2), d(1), d(1), 0, 1, 0},
         {"feq of zeros", to_x(0x51, 2, 2), 0, kNegZero, 0, 1, 0},
@@ -201,7 +203,7 @@ TEST_F(Float, comparisons) {
     }
 }
 
-TEST_F(Float, classes) {
+TEST_P(Float, classes) {
     struct {
         std::uint64_t value;
         unsigned bit;
@@ -223,7 +225,7 @@ TEST_F(Float, classes) {
     check({"fclass.s of an unboxed value", to_x(0x70, 1, 0), d(1), 0, 0, 1U << 9, 0}, true);
 }
 
-TEST_F(Float, conversions_to_integers_round_saturate_and_flag) {
+TEST_P(Float, conversions_to_integers_round_saturate_and_flag) {
     constexpr std::uint64_t kMax32 = 0x7fffffff, kMin32 = 0xffffffff80000000;
     const Vector vectors[] = {
         {"w rtz", to_x(0x61, kRtz, 0), d(-1.5), 0, 0, std::uint64_t(-1), NX},
@@ -254,7 +256,7 @@ TEST_F(Float, conversions_to_integers_round_saturate_and_flag) {
     }
 }
 
-TEST_F(Float, conversions_from_integers) {
+TEST_P(Float, conversions_from_integers) {
     const Vector vectors[] = {
         {"d.w", from_x(0x69, kRne, 0), 0xffffffff80000000, 0, 0, d(-2147483648.0), 0},
         {"d.wu", from_x(0x69, kRne, 1), 0xffffffff80000000, 0, 0, d(2147483648.0), 0},
@@ -279,7 +281,7 @@ TEST_F(Float, conversions_from_integers) {
     check({"fmv.x.d", to_x(0x71, 0, 0), kSnan, 0, 0, kSnan, 0}, true);
 }
 
-TEST_F(Float, conversions_between_formats) {
+TEST_P(Float, conversions_between_formats) {
     const Vector vectors[] = {
         {"s.d", fp(0x20, kRne, 1), d(1.5), 0, 0, s(1.5F), 0},
         {"s.d inexact", fp(0x20, kRne, 1), d(0.1), 0, 0, s(0.1F), NX},
@@ -310,7 +312,7 @@ TEST_F(Float, conversions_between_formats) {
     }
 }
 
-TEST_F(Float, flags_accrue_until_they_are_cleared) {
+TEST_P(Float, flags_accrue_until_they_are_cleared) {
     state.f[1] = d(1);
     state.f[2] = d(3);
     run_code(
@@ -329,7 +331,7 @@ TEST_F(Float, flags_accrue_until_they_are_cleared) {
     EXPECT_EQ(state.fcsr, NX);
 }
 
-TEST_F(Float, instructions_are_illegal_while_fs_is_off_and_make_it_dirty_otherwise) {
+TEST_P(Float, instructions_are_illegal_while_fs_is_off_and_make_it_dirty_otherwise) {
     const Word words[] = {
         fp(1, 0),
         fused(0x43, 1, 0),
@@ -362,7 +364,7 @@ TEST_F(Float, instructions_are_illegal_while_fs_is_off_and_make_it_dirty_otherwi
     }
 }
 
-TEST_F(Float, run_gives_the_host_its_rounding_mode_and_flags_back) {
+TEST_P(Float, run_gives_the_host_its_rounding_mode_and_flags_back) {
     std::fesetround(FE_UPWARD);
     std::feclearexcept(FE_ALL_EXCEPT);
     check({"rne though the host rounds up", fp(1, kRne), d(1), d(1e-30), 0, d(1), NX});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/engine.hpp"
+#include "engines.hpp"
 #include "riscv_assembler.hpp"
 
 #include <gtest/gtest.h>
@@ -10,6 +11,8 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 /// A hart with RAM and a host that records, for tests of an engine.
@@ -73,8 +76,9 @@ public:
 
 class HartTest : public ::testing::Test {
 protected:
-    HartTest()
-        : memory(make_memory())
+    explicit HartTest(std::string engine_name)
+        : engine(std::move(engine_name))
+        , memory(make_memory())
         , vcpu(make_hart(0)) {
         state.pc = kRam;
         state.sstatus = 3 << 13;
@@ -88,7 +92,7 @@ protected:
     }
     std::unique_ptr<vmm::Vcpu> make_hart(unsigned id, bool user_interrupts = true) {
         const vmm::EngineOptions options{.user_interrupts = user_interrupts};
-        return std::move(vmm::make_vcpu("interp", *memory, host, id, options).value());
+        return std::move(vmm::make_vcpu(engine, *memory, host, id, options).value());
     }
 
     void put(std::uint64_t address, const rv::Code& code) {
@@ -126,10 +130,27 @@ protected:
     }
     std::uint64_t x(unsigned number) const { return state.x[number]; }
 
+    const std::string engine;
     TestHost host;
     std::unique_ptr<vmm::GuestMemory> memory;
     std::unique_ptr<vmm::Vcpu> vcpu;
     vmm::riscv::State state;
 };
 
+/// A HartTest whose parameter is the engine.
+class EngineTest : public HartTest, public ::testing::WithParamInterface<std::string> {
+protected:
+    EngineTest()
+        : HartTest(GetParam()) {}
+};
+
 }  // namespace cpu_test
+
+/// Runs the tests of a fixture on every engine.
+#define COPS_ON_EVERY_ENGINE(fixture)                                                              \
+    INSTANTIATE_TEST_SUITE_P(                                                                      \
+        engine,                                                                                    \
+        fixture,                                                                                   \
+        ::testing::ValuesIn(test_support::test_engines()),                                         \
+        [](const auto& info) { return info.param; }                                                \
+    )

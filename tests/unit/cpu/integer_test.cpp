@@ -3,7 +3,7 @@
 #include "hart_fixture.hpp"
 
 using namespace rv;
-using cpu_test::HartTest;
+using cpu_test::EngineTest;
 
 namespace {
 
@@ -139,11 +139,13 @@ const Vector kVectors[] = {
 };
 // clang-format on
 
-class Integer : public HartTest {};
+class Integer : public EngineTest {};
+
+COPS_ON_EVERY_ENGINE(Integer);
 
 }  // namespace
 
-TEST_F(Integer, instructions_give_what_the_specification_says) {
+TEST_P(Integer, instructions_give_what_the_specification_says) {
     for (const Vector& v : kVectors) {
         state.pc = cpu_test::kRam;
         state.x[a0] = v.a;
@@ -154,7 +156,7 @@ TEST_F(Integer, instructions_give_what_the_specification_says) {
     }
 }
 
-TEST_F(Integer, results_in_x0_are_dropped) {
+TEST_P(Integer, results_in_x0_are_dropped) {
     for (const Vector& v : kVectors) {
         state.pc = cpu_test::kRam;
         state.x[a0] = v.a;
@@ -165,13 +167,13 @@ TEST_F(Integer, results_in_x0_are_dropped) {
     }
 }
 
-TEST_F(Integer, a_register_may_be_source_and_target) {
+TEST_P(Integer, a_register_may_be_source_and_target) {
     state.x[a0] = 3;
     run_code({add(a0, a0, a0), sub(a0, x0, a0), r(0x33, 4, 0, a0, a0, a0)});
     EXPECT_EQ(x(a0), 0U);
 }
 
-TEST_F(Integer, upper_immediates) {
+TEST_P(Integer, upper_immediates) {
     run_code({lui(a0, 0x80000), auipc(a1, 0x80000), auipc(a2, 0x7ffff), auipc(a3, 0)});
     EXPECT_EQ(x(a0), kMin32);
     EXPECT_EQ(x(a1), cpu_test::kRam + 4 - 0x80000000);
@@ -179,7 +181,7 @@ TEST_F(Integer, upper_immediates) {
     EXPECT_EQ(x(a3), cpu_test::kRam + 12);
 }
 
-TEST_F(Integer, jumps_link_the_next_instruction) {
+TEST_P(Integer, jumps_link_the_next_instruction) {
     // jal over one word, jalr (with an odd target: bit 0 is dropped) over one.
     run_code({jal(ra, 8), 0, auipc(t0, 0), jalr(t1, t0, 13), 0, addi(a0, x0, 1)});
     EXPECT_EQ(x(ra), cpu_test::kRam + 4);
@@ -187,12 +189,12 @@ TEST_F(Integer, jumps_link_the_next_instruction) {
     EXPECT_EQ(x(a0), 1U);
 }
 
-TEST_F(Integer, jalr_reads_its_base_before_it_links) {
+TEST_P(Integer, jalr_reads_its_base_before_it_links) {
     run_code({auipc(t0, 0), jalr(t0, t0, 12), 0, nop()});
     EXPECT_EQ(x(t0), cpu_test::kRam + 8);
 }
 
-TEST_F(Integer, branches_compare_as_they_should) {
+TEST_P(Integer, branches_compare_as_they_should) {
     struct {
         Word f3;
         std::uint64_t a, b;
@@ -220,7 +222,7 @@ TEST_F(Integer, branches_compare_as_they_should) {
     }
 }
 
-TEST_F(Integer, a_loop_counts_its_instructions) {
+TEST_P(Integer, a_loop_counts_its_instructions) {
     Code code;
     code.load(t0, 100000);
     const auto before = code.words().size();
@@ -230,7 +232,7 @@ TEST_F(Integer, a_loop_counts_its_instructions) {
     EXPECT_EQ(state.instret, before + 1 + 300000 + 1);
 }
 
-TEST_F(Integer, jumps_and_branches_reach_other_pages) {
+TEST_P(Integer, jumps_and_branches_reach_other_pages) {
     const std::uint64_t far = cpu_test::kRam + 0x5000;
     put(cpu_test::kRam, {jal(ra, 0x5000), li(a1, 2), kEcall});
     put(far, {li(a0, 1), beq(x0, x0, 0xff0)});
@@ -241,7 +243,7 @@ TEST_F(Integer, jumps_and_branches_reach_other_pages) {
     EXPECT_EQ(x(a2), 3U);
 }
 
-TEST_F(Integer, straight_code_runs_on_into_the_next_page) {
+TEST_P(Integer, straight_code_runs_on_into_the_next_page) {
     Code code;
     for (unsigned n = 0; n < 3000; ++n) {
         code << addi(a0, a0, 1);
@@ -250,7 +252,7 @@ TEST_F(Integer, straight_code_runs_on_into_the_next_page) {
     EXPECT_EQ(x(a0), 3000U);
 }
 
-TEST_F(Integer, an_instruction_may_cross_a_page_boundary) {
+TEST_P(Integer, an_instruction_may_cross_a_page_boundary) {
     // Two bytes of padding put a 32-bit instruction over the boundary.
     const std::uint64_t boundary = cpu_test::kRam + 0x3000;
     put_value<std::uint16_t>(boundary - 4, 0x0001);  // c.nop

@@ -3,7 +3,7 @@
 #include "hart_fixture.hpp"
 
 using namespace rv;
-using cpu_test::HartTest;
+using cpu_test::EngineTest;
 using cpu_test::kDevice;
 using cpu_test::kRam;
 
@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint64_t kPlace = kRam + 0x20000;
 constexpr std::uint64_t kPattern = 0xf8e7d6c5b4a39281;
 
-class Memory : public HartTest {
+class Memory : public EngineTest {
 protected:
     Memory() {
         state.x[s0] = kPlace;
@@ -28,9 +28,11 @@ protected:
     }
 };
 
+COPS_ON_EVERY_ENGINE(Memory);
+
 }  // namespace
 
-TEST_F(Memory, loads_extend_as_they_should) {
+TEST_P(Memory, loads_extend_as_they_should) {
     run_code(
         {lb(a0, s0, 0),
          lh(a1, s0, 0),
@@ -49,13 +51,13 @@ TEST_F(Memory, loads_extend_as_they_should) {
     EXPECT_EQ(x(a6), 0xb4a39281U);
 }
 
-TEST_F(Memory, stores_write_their_width_only) {
+TEST_P(Memory, stores_write_their_width_only) {
     state.x[a0] = 0;
     run_code({sb(a0, s0, 7), sh(a0, s0, 4), sw(a0, s0, 0)});
     EXPECT_EQ(value_at(kPlace), 0x00e7000000000000U);
 }
 
-TEST_F(Memory, misaligned_accesses_work_within_a_page_and_across) {
+TEST_P(Memory, misaligned_accesses_work_within_a_page_and_across) {
     for (const std::uint64_t place : {kPlace + 1, kPlace + 0xffd, kPlace + 0xfff}) {
         state.pc = kRam;
         state.x[s1] = place;
@@ -68,12 +70,12 @@ TEST_F(Memory, misaligned_accesses_work_within_a_page_and_across) {
     }
 }
 
-TEST_F(Memory, a_load_into_x0_still_faults) {
+TEST_P(Memory, a_load_into_x0_still_faults) {
     state.x[s1] = 0x1000;
     expect_fault(ld(x0, s1, 0), 5, 0x1000);
 }
 
-TEST_F(Memory, nothing_there_is_an_access_fault_with_the_address) {
+TEST_P(Memory, nothing_there_is_an_access_fault_with_the_address) {
     state.x[s1] = 0x40000000;
     expect_fault(lw(a0, s1, 4), 5, 0x40000004);
     expect_fault(sw(a0, s1, 4), 7, 0x40000004);
@@ -82,7 +84,7 @@ TEST_F(Memory, nothing_there_is_an_access_fault_with_the_address) {
     expect_fault(sc_w(a0, s1, a1), 7, 0x40000000);
 }
 
-TEST_F(Memory, accesses_over_the_end_of_memory_fault_and_change_nothing) {
+TEST_P(Memory, accesses_over_the_end_of_memory_fault_and_change_nothing) {
     const std::uint64_t end = kRam + cpu_test::kRamBytes;
     put_value<std::uint32_t>(end - 4, 0x12345678);
     state.x[s1] = end - 4;
@@ -93,7 +95,7 @@ TEST_F(Memory, accesses_over_the_end_of_memory_fault_and_change_nothing) {
     EXPECT_EQ(x(a1), 0U);
 }
 
-TEST_F(Memory, devices_are_reached_in_their_width) {
+TEST_P(Memory, devices_are_reached_in_their_width) {
     state.x[s1] = kDevice;
     state.x[a0] = kPattern;
     run_code({lb(a1, s1, 3), i(3, 5, a2, s1, 2), sw(a0, s1, 8), sb(a0, s1, 1), sd(a0, s1, 16)});
@@ -108,14 +110,14 @@ TEST_F(Memory, devices_are_reached_in_their_width) {
     EXPECT_EQ(vcpu->counters().mmio_exits, 5U);
 }
 
-TEST_F(Memory, misaligned_and_atomic_device_accesses_fault) {
+TEST_P(Memory, misaligned_and_atomic_device_accesses_fault) {
     state.x[s1] = kDevice;
     expect_fault(lw(a0, s1, 2), 5, kDevice + 2);
     expect_fault(sh(a0, s1, 1), 7, kDevice + 1);
     expect_fault(amo(0, 2, a0, s1, a1), 7, kDevice);
 }
 
-TEST_F(Memory, a_device_store_may_end_the_turn_right_after_it) {
+TEST_P(Memory, a_device_store_may_end_the_turn_right_after_it) {
     state.x[s1] = kDevice;
     host.on_mmio_write = [this] { vcpu->request_exit(); };
     put(kRam, {sw(x0, s1, 0), li(a0, 1), kEcall});
@@ -127,7 +129,7 @@ TEST_F(Memory, a_device_store_may_end_the_turn_right_after_it) {
     EXPECT_EQ(x(a0), 1U);
 }
 
-TEST_F(Memory, host_pages_can_be_read_and_not_written) {
+TEST_P(Memory, host_pages_can_be_read_and_not_written) {
     constexpr std::uint64_t kPage = 0x11000000;
     const auto bytes = memory->add_host_region(vmm::GuestPhys{kPage}, 4096).value();
     bytes[16] = std::byte{0x5a};
@@ -141,7 +143,7 @@ TEST_F(Memory, host_pages_can_be_read_and_not_written) {
     EXPECT_EQ(bytes[16], std::byte{0x5a});
 }
 
-TEST_F(Memory, atomics_return_the_old_value_and_store_the_new) {
+TEST_P(Memory, atomics_return_the_old_value_and_store_the_new) {
     struct {
         const char* name;
         Word funct5;
@@ -169,7 +171,7 @@ TEST_F(Memory, atomics_return_the_old_value_and_store_the_new) {
     }
 }
 
-TEST_F(Memory, word_atomics_compare_words_and_sign_extend) {
+TEST_P(Memory, word_atomics_compare_words_and_sign_extend) {
     state.x[a1] = 0xffffffff00000001;    // as a word: 1
     run_code({amo(16, 2, a0, s0, a1)});  // amomin.w: 0xb4a39281 is negative
     EXPECT_EQ(x(a0), 0xffffffffb4a39281);
@@ -179,7 +181,7 @@ TEST_F(Memory, word_atomics_compare_words_and_sign_extend) {
     EXPECT_EQ(value_at(kPlace), 0xf8e7d6c500000001);
 }
 
-TEST_F(Memory, misaligned_atomics_raise_misaligned_exceptions) {
+TEST_P(Memory, misaligned_atomics_raise_misaligned_exceptions) {
     state.x[s1] = kPlace + 4;
     expect_fault(amo(0, 3, a0, s1, a1), 6, kPlace + 4);
     expect_fault(lr_d(a0, s1), 4, kPlace + 4);
@@ -188,7 +190,7 @@ TEST_F(Memory, misaligned_atomics_raise_misaligned_exceptions) {
     expect_fault(lr_w(a0, s1), 4, kPlace + 2);
 }
 
-TEST_F(Memory, sc_succeeds_once_after_lr_and_only_there) {
+TEST_P(Memory, sc_succeeds_once_after_lr_and_only_there) {
     state.x[a1] = 99;
     state.x[s1] = kPlace + 8;
     run_code(
@@ -209,14 +211,14 @@ TEST_F(Memory, sc_succeeds_once_after_lr_and_only_there) {
     EXPECT_EQ(value_at(kPlace), 99U);
 }
 
-TEST_F(Memory, sc_fails_when_the_word_changed) {
+TEST_P(Memory, sc_fails_when_the_word_changed) {
     state.x[a1] = 99;
     run_code({lr_d(a0, s0), sd(a1, s0, 0), sc_d(a2, s0, x0)});
     EXPECT_NE(x(a2), 0U);
     EXPECT_EQ(value_at(kPlace), 99U);
 }
 
-TEST_F(Memory, fences_are_accepted) {
+TEST_P(Memory, fences_are_accepted) {
     run_code({kFence, 0x0330000f, 0x8330000f /* fence.tso */, 0x0100000f /* pause */, li(a0, 1)});
     EXPECT_EQ(x(a0), 1U);
 }

@@ -3,7 +3,7 @@
 #include "hart_fixture.hpp"
 
 using namespace rv;
-using cpu_test::HartTest;
+using cpu_test::EngineTest;
 using cpu_test::kRam;
 using vmm::ExitKind;
 using vmm::InterruptLine;
@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t kInterrupt = std::uint64_t{1} << 63;
 constexpr std::uint64_t kSie = 2, kSpie = 32, kSpp = 256;
 
-class Trap : public HartTest {
+class Trap : public EngineTest {
 protected:
     /// Runs what `state` says without setting it again.
     ExitKind go_on(vmm::Nanos deadline = ~vmm::Nanos{0}) {
@@ -24,9 +24,11 @@ protected:
     }
 };
 
+COPS_ON_EVERY_ENGINE(Trap);
+
 }  // namespace
 
-TEST_F(Trap, ecall_from_user_mode_traps_to_supervisor_mode) {
+TEST_P(Trap, ecall_from_user_mode_traps_to_supervisor_mode) {
     state.privilege = Privilege::user;
     state.sstatus |= kSie;
     put(kRam, {nop(), kEcall});
@@ -39,7 +41,7 @@ TEST_F(Trap, ecall_from_user_mode_traps_to_supervisor_mode) {
     EXPECT_EQ(vcpu->counters().supervisor_traps, 1U);
 }
 
-TEST_F(Trap, ecall_from_supervisor_mode_is_an_sbi_call) {
+TEST_P(Trap, ecall_from_supervisor_mode_is_an_sbi_call) {
     host.on_sbi_call = [](const vmm::SbiCall& call) -> vmm::SbiReply {
         if (call.extension == 0x10) {
             EXPECT_EQ(call.function, 6U);
@@ -74,14 +76,14 @@ TEST_F(Trap, ecall_from_supervisor_mode_is_an_sbi_call) {
     EXPECT_EQ(vcpu->counters().sbi_calls, 3U);
 }
 
-TEST_F(Trap, ebreak_reports_its_own_address) {
+TEST_P(Trap, ebreak_reports_its_own_address) {
     put(kRam, {nop(), kEbreak});
     EXPECT_EQ(run(), ExitKind::ended);
     EXPECT_EQ(state.scause, 3U);
     EXPECT_EQ(state.stval, kRam + 4);
 }
 
-TEST_F(Trap, a_compressed_illegal_instruction_reports_sixteen_bits) {
+TEST_P(Trap, a_compressed_illegal_instruction_reports_sixteen_bits) {
     put_value<std::uint16_t>(kRam, 0x0001);
     put_value<std::uint16_t>(kRam + 2, 0x2001);  // reserved
     put_value<std::uint16_t>(kRam + 4, 0xffff);
@@ -91,7 +93,7 @@ TEST_F(Trap, a_compressed_illegal_instruction_reports_sixteen_bits) {
     EXPECT_EQ(state.sepc, kRam + 2);
 }
 
-TEST_F(Trap, fetching_from_nowhere_is_an_access_fault) {
+TEST_P(Trap, fetching_from_nowhere_is_an_access_fault) {
     state.x[t0] = 0x40000001;
     put(kRam, {jalr(ra, t0, 1)});
     EXPECT_EQ(run(), ExitKind::ended);
@@ -101,7 +103,7 @@ TEST_F(Trap, fetching_from_nowhere_is_an_access_fault) {
     EXPECT_EQ(x(ra), kRam + 4);
 }
 
-TEST_F(Trap, an_instruction_that_leaves_memory_faults_at_its_second_half) {
+TEST_P(Trap, an_instruction_that_leaves_memory_faults_at_its_second_half) {
     const std::uint64_t end = kRam + cpu_test::kRamBytes;
     put_value<std::uint16_t>(end - 2, 0x0013);  // the first half of a nop
     state.pc = end - 2;
@@ -111,7 +113,7 @@ TEST_F(Trap, an_instruction_that_leaves_memory_faults_at_its_second_half) {
     EXPECT_EQ(state.sepc, end - 2);
 }
 
-TEST_F(Trap, a_handler_that_cannot_be_fetched_does_not_hang_the_host) {
+TEST_P(Trap, a_handler_that_cannot_be_fetched_does_not_hang_the_host) {
     state.stvec = 0x40000000;
     put(kRam, {kEbreak});
     vcpu->load(state);
@@ -121,7 +123,7 @@ TEST_F(Trap, a_handler_that_cannot_be_fetched_does_not_hang_the_host) {
     EXPECT_LT(state.instret, 100U);
 }
 
-TEST_F(Trap, sret_restores_privilege_and_enables) {
+TEST_P(Trap, sret_restores_privilege_and_enables) {
     state.sstatus |= kSpie;
     state.sepc = kRam + 0x100;
     put(kRam, {kSret});
@@ -131,8 +133,9 @@ TEST_F(Trap, sret_restores_privilege_and_enables) {
     EXPECT_EQ(state.sepc, kRam + 0x100);
 }
 
-TEST_F(Trap, privileged_instructions_are_illegal_in_user_mode) {
-    for (const Word word : {kSret, sfence_vma(), kWfi}) {
+TEST_P(Trap, privileged_instructions_are_illegal_in_user_mode) {
+    for (const Word word :
+         {kSret, sfence_vma(), kWfi, sinval_vma(), kSfenceWInval, kSfenceInvalIr}) {
         state.pc = kRam;
         state.privilege = Privilege::user;
         put(kRam, {word});
@@ -141,7 +144,7 @@ TEST_F(Trap, privileged_instructions_are_illegal_in_user_mode) {
     }
 }
 
-TEST_F(Trap, interrupts_are_taken_by_priority_when_enabled) {
+TEST_P(Trap, interrupts_are_taken_by_priority_when_enabled) {
     put(kRam, {nop(), beq(0, 0, -4)});
     state.sie = 0x222;
     state.sip = 0x202;
@@ -160,7 +163,7 @@ TEST_F(Trap, interrupts_are_taken_by_priority_when_enabled) {
     }
 }
 
-TEST_F(Trap, disabled_interrupts_wait_for_sie_and_are_always_on_in_user_mode) {
+TEST_P(Trap, disabled_interrupts_wait_for_sie_and_are_always_on_in_user_mode) {
     state.sie = 2;
     state.sip = 2;
     run_code({li(a0, 1)});
@@ -179,7 +182,7 @@ TEST_F(Trap, disabled_interrupts_wait_for_sie_and_are_always_on_in_user_mode) {
     EXPECT_EQ(state.sepc, kRam);
 }
 
-TEST_F(Trap, a_vectored_handler_is_entered_by_number_for_interrupts_only) {
+TEST_P(Trap, a_vectored_handler_is_entered_by_number_for_interrupts_only) {
     state.stvec = (kRam + 0x1000) | 1;
     put(kRam + 0x1000, {kEcall});
     put(kRam + 0x1000 + 4 * 9, {li(a0, 9), kEcall});
@@ -195,7 +198,7 @@ TEST_F(Trap, a_vectored_handler_is_entered_by_number_for_interrupts_only) {
     EXPECT_EQ(state.pc, kRam + 0x1004);
 }
 
-TEST_F(Trap, the_timer_interrupts_a_loop) {
+TEST_P(Trap, the_timer_interrupts_a_loop) {
     put(kRam, {beq(0, 0, 0)});
     host.time = 100;
     state.stimecmp = 50;
@@ -205,7 +208,7 @@ TEST_F(Trap, the_timer_interrupts_a_loop) {
     EXPECT_EQ(state.scause, kInterrupt | 5);
 }
 
-TEST_F(Trap, set_timer_from_an_sbi_call_counts_at_once) {
+TEST_P(Trap, set_timer_from_an_sbi_call_counts_at_once) {
     host.time = 100;
     state.sie = 0x20;
     state.sstatus |= kSie;
@@ -223,7 +226,7 @@ TEST_F(Trap, set_timer_from_an_sbi_call_counts_at_once) {
     EXPECT_EQ(state.sepc, kRam + 8);
 }
 
-TEST_F(Trap, wfi_waits_when_nothing_enabled_is_pending) {
+TEST_P(Trap, wfi_waits_when_nothing_enabled_is_pending) {
     put(kRam, {kWfi, li(a0, 1), kEcall});
     state.sie = 0x200;
     state.sip = 2;  // pending but not enabled
@@ -236,14 +239,14 @@ TEST_F(Trap, wfi_waits_when_nothing_enabled_is_pending) {
     EXPECT_EQ(x(a0), 1U) << "pending but globally disabled: wfi just ends";
 }
 
-TEST_F(Trap, wfi_does_not_wait_for_what_is_pending_already) {
+TEST_P(Trap, wfi_does_not_wait_for_what_is_pending_already) {
     put(kRam, {kWfi, li(a0, 1), kEcall});
     state.sie = state.sip = 2;
     EXPECT_EQ(run(), ExitKind::ended);
     EXPECT_EQ(x(a0), 1U);
 }
 
-TEST_F(Trap, timer_deadline_is_that_of_the_enabled_timer) {
+TEST_P(Trap, timer_deadline_is_that_of_the_enabled_timer) {
     state.stimecmp = 5000;
     state.sie = 0;
     vcpu->load(state);
@@ -257,7 +260,7 @@ TEST_F(Trap, timer_deadline_is_that_of_the_enabled_timer) {
     EXPECT_EQ(vcpu->timer_deadline(), 4000U);
 }
 
-TEST_F(Trap, a_requested_exit_is_consumed_by_one_run) {
+TEST_P(Trap, a_requested_exit_is_consumed_by_one_run) {
     put(kRam, {addi(a0, a0, 1), li(t0, 1), bne(t0, x0, -8)});
     vcpu->load(state);
     vcpu->request_exit();
@@ -266,7 +269,7 @@ TEST_F(Trap, a_requested_exit_is_consumed_by_one_run) {
     EXPECT_EQ(go_on(0), ExitKind::interrupted);
 }
 
-TEST_F(Trap, a_ring_flag_ends_the_turn_at_a_precise_state) {
+TEST_P(Trap, a_ring_flag_ends_the_turn_at_a_precise_state) {
     put(kRam, {addi(a0, a0, 1), beq(0, 0, -4)});
     unsigned flags = 4;
     vcpu->load(state);
@@ -282,7 +285,7 @@ TEST_F(Trap, a_ring_flag_ends_the_turn_at_a_precise_state) {
     EXPECT_EQ(state.instret, 2 * x(a0) - (state.pc == kRam ? 0 : 1));
 }
 
-TEST_F(Trap, a_stopped_hart_runs_after_start) {
+TEST_P(Trap, a_stopped_hart_runs_after_start) {
     host.on_sbi_call = [](const vmm::SbiCall&) -> vmm::SbiReply {
         return {.exit = true, .exit_kind = ExitKind::stopped};
     };
@@ -301,7 +304,7 @@ TEST_F(Trap, a_stopped_hart_runs_after_start) {
     EXPECT_EQ(host.sbi.args[1], 0xabcU) << "a1: opaque";
 }
 
-TEST_F(Trap, a_saved_hart_continues_in_another_one) {
+TEST_P(Trap, a_saved_hart_continues_in_another_one) {
     Code code;
     code.load(t0, 1000000);
     code << addi(a0, a0, 1) << addi(t0, t0, -1) << bne(t0, x0, -8) << kEcall;
@@ -325,7 +328,7 @@ TEST_F(Trap, a_saved_hart_continues_in_another_one) {
     EXPECT_EQ(state.utvec, 0x44U);
 }
 
-TEST_F(Trap, save_gives_what_load_was_given) {
+TEST_P(Trap, save_gives_what_load_was_given) {
     vmm::riscv::State given;
     for (unsigned n = 1; n < 32; ++n) {
         given.x[n] = n * 0x0101010101010101;

@@ -5,7 +5,7 @@
 #include <virtio_cops/user_interrupts.h>
 
 using namespace rv;
-using cpu_test::HartTest;
+using cpu_test::EngineTest;
 using cpu_test::kRam;
 using vmm::ExitKind;
 using vmm::riscv::Privilege;
@@ -17,7 +17,7 @@ constexpr std::uint64_t kUie = COPS_USTATUS_UIE, kUpie = COPS_USTATUS_UPIE;
 constexpr std::uint64_t kSoftware = 1, kTimer = 16, kExternal = 256;
 constexpr std::uint64_t kUserHandler = kRam + 0x4000;
 
-class UserInterrupt : public HartTest {
+class UserInterrupt : public EngineTest {
 protected:
     UserInterrupt() {
         state.privilege = Privilege::user;
@@ -35,9 +35,11 @@ protected:
     }
 };
 
+COPS_ON_EVERY_ENGINE(UserInterrupt);
+
 }  // namespace
 
-TEST_F(UserInterrupt, a_raised_interrupt_enters_utvec_without_a_supervisor_trap) {
+TEST_P(UserInterrupt, a_raised_interrupt_enters_utvec_without_a_supervisor_trap) {
     vcpu->load(state);
     vcpu->raise_user_interrupt();
     ASSERT_EQ(vcpu->run({.deadline = ~vmm::Nanos{0}}), ExitKind::ended);
@@ -51,7 +53,7 @@ TEST_F(UserInterrupt, a_raised_interrupt_enters_utvec_without_a_supervisor_trap)
     EXPECT_EQ(vcpu->counters().supervisor_traps, 1U) << "the ecall that ended the test";
 }
 
-TEST_F(UserInterrupt, external_goes_before_software_before_timer) {
+TEST_P(UserInterrupt, external_goes_before_software_before_timer) {
     host.time = 100;
     state.utimecmp = 50;
     state.sip = kSoftware | kExternal;
@@ -67,7 +69,7 @@ TEST_F(UserInterrupt, external_goes_before_software_before_timer) {
     }
 }
 
-TEST_F(UserInterrupt, vectored_mode_adds_four_times_the_number) {
+TEST_P(UserInterrupt, vectored_mode_adds_four_times_the_number) {
     state.utvec = kUserHandler | 1;
     put(kUserHandler + 16, {li(s4, 4), kEcall});
     host.time = 100;
@@ -76,7 +78,7 @@ TEST_F(UserInterrupt, vectored_mode_adds_four_times_the_number) {
     EXPECT_EQ(x(s4), 4U);
 }
 
-TEST_F(UserInterrupt, uret_goes_back_and_enables_again) {
+TEST_P(UserInterrupt, uret_goes_back_and_enables_again) {
     put(kUserHandler, {csrrci(0, COPS_CSR_UIP, 1), addi(a1, a1, 1), kUret});
     put(kRam, {li(a0, 1), csrr(s2, COPS_CSR_USTATUS), kEcall});
     state.sip = kSoftware;
@@ -88,7 +90,7 @@ TEST_F(UserInterrupt, uret_goes_back_and_enables_again) {
     EXPECT_EQ(state.instret, 6U);
 }
 
-TEST_F(UserInterrupt, uret_in_supervisor_mode_goes_to_user_mode) {
+TEST_P(UserInterrupt, uret_in_supervisor_mode_goes_to_user_mode) {
     state.privilege = Privilege::supervisor;
     state.uepc = kRam + 0x100;
     put(kRam, {kUret});
@@ -98,7 +100,7 @@ TEST_F(UserInterrupt, uret_in_supervisor_mode_goes_to_user_mode) {
     EXPECT_EQ(state.sepc, kRam + 0x100);
 }
 
-TEST_F(UserInterrupt, nothing_is_taken_while_uie_is_clear_and_all_of_it_when_it_is_set) {
+TEST_P(UserInterrupt, nothing_is_taken_while_uie_is_clear_and_all_of_it_when_it_is_set) {
     state.sstatus &= ~kUie;
     state.sip = kSoftware;
     put(kRam, {li(a0, 1), csrrsi(0, COPS_CSR_USTATUS, 1), li(a0, 2)});
@@ -108,7 +110,7 @@ TEST_F(UserInterrupt, nothing_is_taken_while_uie_is_clear_and_all_of_it_when_it_
     EXPECT_EQ(x(a0), 1U);
 }
 
-TEST_F(UserInterrupt, one_that_is_not_enabled_or_not_delegated_is_held) {
+TEST_P(UserInterrupt, one_that_is_not_enabled_or_not_delegated_is_held) {
     struct {
         std::uint64_t sie, sideleg;
     } const cases[] = {{0, kSoftware}, {kSoftware, 0}, {kTimer, kSoftware}};
@@ -127,7 +129,7 @@ TEST_F(UserInterrupt, one_that_is_not_enabled_or_not_delegated_is_held) {
     }
 }
 
-TEST_F(UserInterrupt, it_is_held_in_supervisor_mode_until_sret) {
+TEST_P(UserInterrupt, it_is_held_in_supervisor_mode_until_sret) {
     state.privilege = Privilege::supervisor;
     state.sstatus |= 2;  // SIE makes no difference
     state.sip = kSoftware;
@@ -141,7 +143,7 @@ TEST_F(UserInterrupt, it_is_held_in_supervisor_mode_until_sret) {
     EXPECT_EQ(x(a0), 0U);
 }
 
-TEST_F(UserInterrupt, supervisor_interrupts_go_before_user_ones) {
+TEST_P(UserInterrupt, supervisor_interrupts_go_before_user_ones) {
     state.sie |= 2;
     state.sip = kSoftware | 2;
     ASSERT_EQ(run(), ExitKind::ended);
@@ -149,7 +151,7 @@ TEST_F(UserInterrupt, supervisor_interrupts_go_before_user_ones) {
     EXPECT_EQ(vcpu->counters().user_interrupts, 0U);
 }
 
-TEST_F(UserInterrupt, the_user_timer_interrupts_a_loop_and_follows_utimecmp) {
+TEST_P(UserInterrupt, the_user_timer_interrupts_a_loop_and_follows_utimecmp) {
     host.time = 1000;
     put(kRam, {li(a0, 999), csrw(COPS_CSR_UTIMECMP, a0), li(a0, 1), beq(0, 0, 0)});
     ASSERT_EQ(run(), ExitKind::ended);
@@ -163,7 +165,7 @@ TEST_F(UserInterrupt, the_user_timer_interrupts_a_loop_and_follows_utimecmp) {
     EXPECT_EQ(x(a1), 0U);
 }
 
-TEST_F(UserInterrupt, user_registers_are_views_of_the_supervisors_masked_by_sideleg) {
+TEST_P(UserInterrupt, user_registers_are_views_of_the_supervisors_masked_by_sideleg) {
     state.sstatus &= ~kUie;
     state.sideleg = kSoftware | kTimer;
     state.sie = 0x222;
@@ -187,14 +189,14 @@ TEST_F(UserInterrupt, user_registers_are_views_of_the_supervisors_masked_by_side
     EXPECT_EQ(state.sip & 0x111, kExternal) << "not delegated: neither seen nor touched";
 }
 
-TEST_F(UserInterrupt, usip_cannot_be_written_from_user_mode_unless_delegated) {
+TEST_P(UserInterrupt, usip_cannot_be_written_from_user_mode_unless_delegated) {
     state.sideleg = kTimer;
     put(kRam, {csrrsi(0, COPS_CSR_UIP, 1), kEcall});
     ASSERT_EQ(run(), ExitKind::ended);
     EXPECT_EQ(state.sip & kSoftware, 0U);
 }
 
-TEST_F(UserInterrupt, wfi_in_user_mode_is_legal_exactly_with_something_delegated) {
+TEST_P(UserInterrupt, wfi_in_user_mode_is_legal_exactly_with_something_delegated) {
     state.sideleg = 0;
     put(kRam, {kWfi, li(a0, 1), kEcall});
     ASSERT_EQ(run(), ExitKind::ended);
@@ -208,7 +210,7 @@ TEST_F(UserInterrupt, wfi_in_user_mode_is_legal_exactly_with_something_delegated
     }
 }
 
-TEST_F(UserInterrupt, wfi_in_user_mode_ends_for_a_pending_interrupt_whatever_uie_says) {
+TEST_P(UserInterrupt, wfi_in_user_mode_ends_for_a_pending_interrupt_whatever_uie_says) {
     state.sstatus &= ~kUie;
     put(kRam, {kWfi, li(a0, 1), kEcall});
     EXPECT_EQ(run(), ExitKind::idle);
@@ -218,7 +220,7 @@ TEST_F(UserInterrupt, wfi_in_user_mode_ends_for_a_pending_interrupt_whatever_uie
     EXPECT_EQ(vcpu->save().x[a0], 1U);
 }
 
-TEST_F(UserInterrupt, an_idle_hart_takes_the_interrupt_after_wfi) {
+TEST_P(UserInterrupt, an_idle_hart_takes_the_interrupt_after_wfi) {
     put(kRam, {kWfi, kEbreak});
     EXPECT_EQ(run(), ExitKind::idle);
     vcpu->raise_user_interrupt();
@@ -228,7 +230,7 @@ TEST_F(UserInterrupt, an_idle_hart_takes_the_interrupt_after_wfi) {
     EXPECT_EQ(x(s1), kRam + 4);
 }
 
-TEST_F(UserInterrupt, exceptions_are_delegated_by_sedeleg) {
+TEST_P(UserInterrupt, exceptions_are_delegated_by_sedeleg) {
     state.sedeleg = 1 << 3;
     put(kRam, {nop(), kEbreak});
     ASSERT_EQ(run(), ExitKind::ended);
@@ -243,7 +245,7 @@ TEST_F(UserInterrupt, exceptions_are_delegated_by_sedeleg) {
     EXPECT_EQ(state.scause, 3U);
 }
 
-TEST_F(UserInterrupt, delegation_registers_take_only_what_can_be_delegated) {
+TEST_P(UserInterrupt, delegation_registers_take_only_what_can_be_delegated) {
     state.privilege = Privilege::supervisor;
     state.x[a0] = ~std::uint64_t{0};
     run_code(

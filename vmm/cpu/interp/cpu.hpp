@@ -6,7 +6,7 @@
 #include "cpu/interp/insn.hpp"
 #include "cpu/interp/tlb.hpp"
 #include "cpu/riscv/hart.hpp"
-#include "cpu/riscv/sv39.hpp"
+#include "cpu/riscv/page_walk.hpp"
 #include "cpu/vcpu.hpp"
 #include "memory/guest_memory.hpp"
 

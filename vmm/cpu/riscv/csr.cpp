@@ -190,7 +190,7 @@ Hart::write_csr(unsigned number, std::uint64_t value, std::uint64_t changed) {
         return CsrEffect::interrupts;
     case Csr::satp: {
         const std::uint64_t mode = value >> satp::kModeShift;
-        if (mode != satp::kModeBare && mode != satp::kModeSv39) {
+        if (mode != satp::kModeBare && mode != satp::kModeSv39 && mode != satp::kModeSv48) {
             return CsrEffect::none;  // a write of an unsupported mode has no effect
         }
         if (state.satp == value) {

@@ -65,6 +65,7 @@ namespace satp {
 inline constexpr unsigned kModeShift = 60;
 inline constexpr std::uint64_t kModeBare = 0;
 inline constexpr std::uint64_t kModeSv39 = 8;
+inline constexpr std::uint64_t kModeSv48 = 9;
 inline constexpr std::uint64_t kPpnMask = (std::uint64_t{1} << 44) - 1;
 }  // namespace satp
 

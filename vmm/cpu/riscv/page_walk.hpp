@@ -33,9 +33,9 @@ struct Walk {
     bool writable = false;  ///< Stores would be allowed as well, without any change to the entry.
 };
 
-/// Translates `address` for one access (privileged specification, "Sv39"). Sets the leaf's A bit,
-/// and D for stores, in one atomic compare-and-swap as Svadu has it; a walk whose entry changed
-/// meanwhile begins again.
+/// Translates `address` for one access (privileged specification, "Sv39", "Sv48" and "Svpbmt").
+/// Sets the leaf's A bit, and D for stores, in one atomic compare-and-swap as Svadu has it; a walk
+/// whose entry changed meanwhile begins again.
 Walk translate(
     const TranslationMode& mode, const GuestMemory& memory, std::uint64_t address, Access access
 ) noexcept;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cpu/riscv/sv39.hpp"
+#include "cpu/riscv/page_walk.hpp"
 
 #include "cpu/riscv/encoding.hpp"
 
@@ -11,17 +11,23 @@ namespace {
 
 constexpr std::uint64_t kValid = 1, kRead = 2, kWrite = 4, kExecute = 8, kUser = 16, kAccessed = 64,
                         kDirty = 128;
-/// Bits 54..63: N, PBMT and reserved ones; none of those extensions is here.
-constexpr std::uint64_t kReserved = ~std::uint64_t{0} << 54;
-constexpr unsigned kLevels39 = 3;
+/// Bits 54..60 and 63: reserved, and N of Svnapot, which is not here.
+constexpr std::uint64_t kReserved = std::uint64_t{0x9fc0} << 48;
+/// Memory type (Svpbmt). Accepted in leaves and without effect: RAM is coherent for every hart and
+/// device, and what is outside of it is a device for the machine whatever the entry says.
+constexpr std::uint64_t kMemoryType = std::uint64_t{3} << 61;
+
+constexpr unsigned levels(std::uint64_t satp) {
+    return satp >> satp::kModeShift == satp::kModeSv48 ? 4 : 3;
+}
 
 constexpr std::uint64_t entry_target(std::uint64_t entry) {
     return (entry >> 10 & satp::kPpnMask) << 12;
 }
 
-/// Bits 39..63 are copies of bit 38.
-constexpr bool canonical(std::uint64_t address) {
-    const auto top = static_cast<std::int64_t>(address) >> 38;
+/// The upper bits are copies of the highest one that is translated: 38 or 47.
+constexpr bool canonical(std::uint64_t satp, std::uint64_t address) {
+    const auto top = static_cast<std::int64_t>(address) >> (12 + 9 * levels(satp) - 1);
     return top == 0 || top == -1;
 }
 
@@ -53,7 +59,7 @@ std::optional<Walk> walk_once(
     const TranslationMode& mode, const GuestMemory& memory, std::uint64_t address, Access access
 ) {
     std::uint64_t table = (mode.satp & satp::kPpnMask) << 12;
-    for (unsigned level = kLevels39; level-- > 0;) {
+    for (unsigned level = levels(mode.satp); level-- > 0;) {
         const unsigned shift = 12 + 9 * level;
         const std::uint64_t where = table + (address >> shift & 511) * 8;
         std::byte* host = memory.writable_range(GuestPhys{where}, 8);
@@ -70,14 +76,15 @@ std::optional<Walk> walk_once(
             return Walk{};
         }
         if (!leaf) {
-            if ((entry & (kUser | kAccessed | kDirty)) != 0) {
+            if ((entry & (kUser | kAccessed | kDirty | kMemoryType)) != 0) {
                 return Walk{};  // reserved in pointers to tables
             }
             table = entry_target(entry);
             continue;
         }
         const std::uint64_t page_bytes = std::uint64_t{1} << shift;
-        if (!allowed(mode, entry, access) || (entry_target(entry) & (page_bytes - 1)) != 0) {
+        if (!allowed(mode, entry, access) || (entry_target(entry) & (page_bytes - 1)) != 0
+            || (entry & kMemoryType) == kMemoryType) {
             return Walk{};
         }
         const std::uint64_t wanted =
@@ -111,7 +118,7 @@ Walk translate(
             .writable = true,
         };
     }
-    if (!canonical(address)) {
+    if (!canonical(mode.satp, address)) {
         return {};
     }
     for (;;) {
