@@ -116,6 +116,11 @@ public:
     /// call or over several; an instruction that raises an exception does not retire. The same
     /// program stops in the same state on every engine that has this. kNoLimit: no limit (the
     /// state at first), and then counting costs nothing.
+    ///
+    /// An `ecall` from S-mode retires: the machine executes it. The limit comes before an interrupt
+    /// or breakpoint at the next instruction, and after an exit that the last instruction caused
+    /// itself (`wfi`, SBI), which is reported first. A limit that is reached stays: run() returns
+    /// `counted` at once until there is another.
     virtual void set_instruction_limit(std::uint64_t count) = 0;
     /// run() returns `breakpoint` before it executes an instruction at any of these virtual
     /// addresses, also at the one that it starts from: to go on, a debugger takes that one away

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <utility>
 
 namespace vmm::interp {
 namespace {
@@ -56,7 +57,8 @@ bool CodePage::unchanged() const {
     return true;
 }
 
-BlockCache::BlockCache(std::size_t bytes) {
+BlockCache::BlockCache(std::size_t bytes)
+    : used_(kMaxBlockBytes) {
     const std::size_t bound = std::clamp(bytes, kLeastBytes, kMostBytes);
     capacity_ = bound / 4 * 3 / kPageSize * kPageSize;
     max_pages_ = bound / 4 / sizeof(CodePage);
@@ -81,7 +83,7 @@ BlockCache::~BlockCache() {
 
 void BlockCache::empty() {
     pages_.clear();
-    used_ = 0;
+    used_ = kMaxBlockBytes;
     ++epoch_;
     // Give the host its memory back: the guest may not use that much again.
     ::madvise(arena_, capacity_, MADV_DONTNEED);
@@ -129,7 +131,7 @@ Block* BlockCache::block(CodePage& page, unsigned offset) {
     }
     Block* block = new_block(page, offset);
     if (block != nullptr) {
-        used_ += sizeof(Block) + translate_block(*block) * sizeof(Insn);
+        used_ += sizeof(Block) + translate_block(*block, {.stops = stops_}) * sizeof(Insn);
         page.add(block);
     }
     return block;
@@ -144,10 +146,35 @@ Block* BlockCache::crossing_block(CodePage& page, std::uint32_t word) {
     Block* block = new_block(page, 4094);
     if (block != nullptr) {
         block->word = word;
-        used_ += sizeof(Block) + translate_crossing(*block) * sizeof(Insn);
+        used_ += sizeof(Block) + translate_crossing(*block, {.stops = stops_}) * sizeof(Insn);
         page.add(block);
     }
     return block;
+}
+
+Block* BlockCache::step_block(
+    CodePage& page, unsigned offset, std::uint32_t word, std::size_t instructions, bool stops
+) {
+    auto* block = reinterpret_cast<Block*>(arena_);
+    *block = {
+        .page = &page,
+        .next = nullptr,
+        .word = word,
+        .offset = static_cast<std::uint16_t>(offset),
+        .count = 0,
+        .reserved = 0,
+    };
+    const BlockLimits limits{
+        .instructions = instructions,
+        .stops = stops ? std::span<const std::uint16_t>(stops_) : std::span<const std::uint16_t>(),
+    };
+    word != 0 ? translate_crossing(*block, limits) : translate_block(*block, limits);
+    return block;
+}
+
+void BlockCache::set_stops(std::vector<std::uint16_t> offsets) {
+    stops_ = std::move(offsets);
+    empty();
 }
 
 }  // namespace vmm::interp

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 namespace vmm::interp {
 
@@ -73,6 +74,14 @@ public:
     /// A block of the one instruction `word` that begins in the last two bytes of a page.
     Block* crossing_block(CodePage& page, std::uint32_t word);
 
+    /// A block for one use: of at most `instructions` (1 or more), or of the one instruction `word`
+    /// that crosses pages when that isn't 0. Gone with the next call. `stops`: as set_stops() says.
+    Block* step_block(
+        CodePage& page, unsigned offset, std::uint32_t word, std::size_t instructions, bool stops
+    );
+    /// From now on blocks end before these page offsets (ascending). Empties the cache.
+    void set_stops(std::vector<std::uint16_t> offsets);
+
     void fence_i() { ++generation_; }
     std::uint64_t generation() const { return generation_; }
     /// Counts how often the arena was emptied: who keeps an Insn* compares this.
@@ -83,10 +92,11 @@ private:
     Block* new_block(CodePage& page, unsigned offset);
     void empty();
 
+    std::vector<std::uint16_t> stops_;
     std::byte* arena_ = nullptr;
     std::size_t capacity_;  // of the arena
     std::size_t max_pages_;
-    std::size_t used_ = 0;
+    std::size_t used_;  // the beginning belongs to step_block()
     std::uint64_t generation_ = 1;
     std::uint64_t epoch_ = 0;
     std::unordered_map<const std::byte*, std::unique_ptr<CodePage>> pages_;

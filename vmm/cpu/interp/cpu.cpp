@@ -3,9 +3,13 @@
 
 #include "cpu/interp/float_environment.hpp"
 #include "cpu/interp/ops.hpp"
+#include "cpu/interp/translate.hpp"
 #include "cpu/riscv/decode.hpp"
 
 #include <time.h>
+
+#include <algorithm>
+#include <utility>
 
 namespace vmm::interp {
 namespace {
@@ -130,32 +134,40 @@ CodePage* Cpu::code_page(std::uint64_t address) {
     return &page;
 }
 
+Cpu::CodeSpot Cpu::find_code() {
+    for (;;) {
+        CodePage* page = code_page(pc);
+        if (page == nullptr || (pc & kPageOffsetMask) != 4094) {
+            return {.page = page};
+        }
+        const std::uint16_t low = page->half(4094);
+        if (riscv::instruction_length(low) != 4) {
+            return {.page = page};
+        }
+        const std::uint64_t epoch = blocks.epoch();
+        CodePage* next = code_page(pc + 2);
+        if (next == nullptr) {
+            return {};
+        }
+        if (epoch == blocks.epoch()) {  // else `page` is gone
+            return {.page = page, .word = low | std::uint32_t{next->half(0)} << 16};
+        }
+    }
+}
+
 Insn* Cpu::look_up() {
-    const std::uint64_t offset = pc & kPageOffsetMask;
     JumpEntry& known = jumps[jump_index(pc)];
     if (known.pc == pc) {
         return known.code;
     }
     for (;;) {
-        CodePage* page = code_page(pc);
-        if (page == nullptr) {
+        const CodeSpot spot = find_code();
+        if (spot.page == nullptr) {
             return nullptr;
         }
-        Block* block = nullptr;
-        if (offset == 4094 && riscv::instruction_length(page->half(4094)) == 4) {
-            const std::uint16_t low = page->half(4094);
-            const std::uint64_t epoch = blocks.epoch();
-            CodePage* next = code_page(pc + 2);
-            if (next == nullptr) {
-                return nullptr;
-            }
-            if (epoch != blocks.epoch()) {
-                continue;  // `page` is gone
-            }
-            block = blocks.crossing_block(*page, low | std::uint32_t{next->half(0)} << 16);
-        } else {
-            block = blocks.block(*page, static_cast<unsigned>(offset));
-        }
+        const auto offset = static_cast<unsigned>(pc & kPageOffsetMask);
+        Block* block = spot.word != 0 ? blocks.crossing_block(*spot.page, spot.word)
+                                      : blocks.block(*spot.page, offset);
         if (block == nullptr) {
             caches.flush_code();
             continue;
@@ -163,6 +175,44 @@ Insn* Cpu::look_up() {
         caches.note_code();
         known = {pc, first_insn(block)};
         return known.code;
+    }
+}
+
+Insn* Cpu::look_up_step() {
+    const CodeSpot spot = find_code();
+    if (spot.page == nullptr) {
+        return nullptr;
+    }
+    const auto offset = static_cast<unsigned>(pc & kPageOffsetMask);
+    const bool stops = !std::exchange(step_past_breakpoint, false);
+    return first_insn(blocks.step_block(*spot.page, offset, spot.word, step_insns, stops));
+}
+
+bool Cpu::at_breakpoint() const {
+    return std::ranges::binary_search(breakpoints, pc);
+}
+
+void Cpu::set_breakpoints(std::span<const std::uint64_t> addresses) {
+    breakpoints.assign(addresses.begin(), addresses.end());
+    std::ranges::sort(breakpoints);
+    std::vector<std::uint16_t> offsets;
+    for (const std::uint64_t address : breakpoints) {
+        offsets.push_back(static_cast<std::uint16_t>(address & kPageOffsetMask));
+    }
+    std::ranges::sort(offsets);
+    blocks.set_stops(std::move(offsets));
+    caches.flush_code();
+}
+
+void Cpu::begin_limit() {
+    const std::uint64_t now = retired(saved_budget);
+    // A sum that overflows is as good as none.
+    stop_at = limit_left > VcpuDebug::kNoLimit - now ? VcpuDebug::kNoLimit : now + limit_left;
+}
+
+void Cpu::end_limit() {
+    if (limit_left != VcpuDebug::kNoLimit && stop_at != VcpuDebug::kNoLimit) {
+        limit_left = stop_at - retired(saved_budget);
     }
 }
 
@@ -215,6 +265,22 @@ std::uint32_t Cpu::word_at(const Insn* ip) const {
 
 PollResult Cpu::poll(std::int64_t& budget) {
     set_budget(budget, kPollInterval);
+    bool limit_near = false;
+    if (stop_at != VcpuDebug::kNoLimit) [[unlikely]] {
+        const std::uint64_t left = stop_at - retired(budget);
+        if (left == 0) {
+            exit = ExitKind::counted;
+            return PollResult::leave;
+        }
+        // Between two looks at the budget there is a block at most. When that is too much, the
+        // rest is decoded into blocks of their own that are short enough.
+        limit_near = left <= kMaxBlockInsns;
+        const auto spare = static_cast<std::int64_t>(
+            limit_near ? 0 : std::min<std::uint64_t>(left - kMaxBlockInsns, kPollInterval)
+        );
+        set_budget(budget, spare);
+        step_insns = std::min<std::uint64_t>(left, kMaxBlockInsns);
+    }
     // Relaxed: a request that is missed now is seen by the next poll.
     if (requests.load(std::memory_order_relaxed) != 0) {
         const std::uint32_t taken = requests.exchange(0, std::memory_order_acq_rel);
@@ -242,6 +308,9 @@ PollResult Cpu::poll(std::int64_t& budget) {
     }
     const bool changed = take_pending_interrupt() || leave_block;
     leave_block = false;
+    if (limit_near) [[unlikely]] {
+        return PollResult::step;
+    }
     return changed ? PollResult::changed : PollResult::nothing;
 }
 
@@ -268,8 +337,10 @@ ExitKind Cpu::run(const RunContext& run_context) {
         leave_block = false;
         refresh_mode();
         set_budget(saved_budget, -1);
+        begin_limit();
         op_enter(nullptr, this, 0, saved_budget, tlb);
         collect_float_flags();
+        end_limit();
     }
     running.store(false, std::memory_order_seq_cst);
     return exit;

@@ -13,6 +13,8 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 namespace vmm::interp {
 
@@ -43,6 +45,7 @@ enum class PollResult : std::uint8_t {
     nothing,  ///< Go on where you are.
     changed,  ///< pc or the caches changed: look pc up again.
     leave,    ///< Leave run(); cpu.exit says why.
+    step,     ///< Execute cpu.step_insns instructions at most (op_step): a limit is near.
 };
 
 /// One hart while it runs. Handlers touch the first part, functions in cpu.cpp and memory.cpp all.
@@ -95,6 +98,13 @@ struct Cpu final : riscv::TimeSource {
     unsigned polls_until_clock = 0;
     std::int64_t saved_budget = 0;  ///< While outside of handlers.
     bool last_mxr = false;
+    // Exact stops (VcpuDebug).
+    std::uint64_t limit_left = VcpuDebug::kNoLimit;  ///< Outside run(): instructions until then.
+    std::uint64_t stop_at = VcpuDebug::kNoLimit;     ///< Inside: what retired() is then.
+    std::size_t step_insns = 0;
+    bool step_past_breakpoint = false;       ///< The next op_step looks for no breakpoints.
+    std::vector<std::uint64_t> breakpoints;  ///< Ascending.
+
     std::uint64_t sbi_calls = 0;
     std::uint64_t mmio_exits = 0;
 
@@ -112,6 +122,10 @@ struct Cpu final : riscv::TimeSource {
     /// The code at `pc`; null when fetching raised an exception, which has been taken: pc is the
     /// handler's.
     Insn* look_up();
+    /// The same for at most step_insns instructions, in a block that nobody finds again.
+    Insn* look_up_step();
+    bool at_breakpoint() const;
+    void set_breakpoints(std::span<const std::uint64_t> addresses);
     /// The code that a near branch at `ip` goes to, linked into it for the next time if possible.
     Insn* resolve_near(Insn* ip, std::int32_t target, Handler linked);
     PollResult poll(std::int64_t& budget);
@@ -144,7 +158,15 @@ private:
     bool locate(std::uint64_t address, riscv::Access access, Located& located);
     riscv::TranslationMode translation_mode() const;
     TranslationCaches::Mode cache_mode() const;
+    /// Where the code at pc is.
+    struct CodeSpot {
+        CodePage* page = nullptr;  ///< Null: fetching raised an exception, which has been taken.
+        std::uint32_t word = 0;    ///< The instruction's bits when it crosses into the next page.
+    };
+    CodeSpot find_code();
     CodePage* code_page(std::uint64_t address);
+    void begin_limit();
+    void end_limit();
     bool split_load(std::uint64_t address, unsigned size, std::uint64_t& value);
     bool split_store(std::uint64_t address, unsigned size, std::uint64_t value);
     void fault(riscv::Access access, bool page_fault, std::uint64_t address);

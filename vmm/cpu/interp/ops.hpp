@@ -38,6 +38,11 @@ COPS_OP(op_illegal);
 /// Goes on after `ip` by looking the next pc up.
 COPS_OP(op_leave_block);
 
+/// Executes at most cpu->step_insns instructions at cpu->pc. The budget is 0: the next jump polls.
+COPS_OP(op_step);
+/// A breakpoint at this page offset: leaves run() when it is one at this address.
+COPS_OP(op_breakpoint);
+
 /// Writes nothing: instructions whose only result would be in x0.
 COPS_OP(op_nop);
 /// rd = imm

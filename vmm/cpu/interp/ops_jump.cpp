@@ -12,9 +12,15 @@ namespace vmm::interp {
 
 COPS_OP(op_enter) {
     do {
-        if (budget < 0 && cpu->poll(budget) == PollResult::leave) {
-            cpu->saved_budget = budget;
-            return;
+        if (budget < 0) {
+            const PollResult found = cpu->poll(budget);
+            if (found == PollResult::leave) {
+                cpu->saved_budget = budget;
+                return;
+            }
+            if (found == PollResult::step) {
+                COPS_TAIL(op_step);
+            }
         }
         ip = cpu->look_up();
         if (ip == nullptr) {
@@ -37,10 +43,40 @@ COPS_OP(op_poll) {
         return;
     case PollResult::changed:
         COPS_TAIL(op_enter);
+    case PollResult::step:
+        COPS_TAIL(op_step);
     case PollResult::nothing:
         break;
     }
     COPS_DISPATCH();
+}
+
+COPS_OP(op_step) {
+    ip = cpu->look_up_step();
+    if (ip == nullptr) {
+        // As in op_enter.
+        --budget;
+        --cpu->retired_base;
+        COPS_TAIL(op_enter);
+    }
+    base = cpu->pc & ~kPageOffsetMask;
+    tlb = cpu->tlb;
+    COPS_DISPATCH();
+}
+
+COPS_OP(op_breakpoint) {
+    cpu->pc = base + cpu->offset_of(ip);
+    budget -= ip->index;
+    if (cpu->at_breakpoint()) {
+        cpu->exit = ExitKind::breakpoint;
+        cpu->saved_budget = budget;
+        return;
+    }
+    // Code is decoded by page, breakpoints are virtual addresses: this one is in another page.
+    cpu->step_insns = 1;
+    cpu->step_past_breakpoint = true;
+    cpu->set_budget(budget, 0);
+    COPS_TAIL(op_step);
 }
 
 COPS_OP(op_leave_block) {

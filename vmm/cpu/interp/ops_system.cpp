@@ -37,7 +37,9 @@ namespace {
 COPS_OP(resume) {
     budget = retire(budget, ip);
     cpu->refresh_mode();
-    cpu->take_pending_interrupt();
+    if (budget >= 0) {
+        cpu->take_pending_interrupt();
+    }  // else the poll does, after it has looked at the instruction limit
     COPS_TAIL(op_enter);
 }
 

@@ -6,6 +6,7 @@
 #include "cpu/interp/ops.hpp"
 #include "cpu/riscv/decode.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace vmm::interp {
@@ -104,14 +105,18 @@ bool is_pure(Op op) {
 
 class Translator {
 public:
-    explicit Translator(Block& block)
+    Translator(Block& block, const BlockLimits& limits)
         : block_(block)
+        , limits_(limits)
         , page_(*block.page)
         , out_(first_insn(&block))
         , offset_(block.offset) {}
 
     std::size_t whole_block() {
-        while (count_ < kMaxBlockInsns && offset_ < kPageSize) {
+        while (count_ < limits_.instructions && offset_ < kPageSize) {
+            if (stops_here()) {
+                return stop();
+            }
             const std::uint16_t low = page_.half(offset_);
             const unsigned length = riscv::instruction_length(low);
             if (length == 2) {
@@ -132,11 +137,32 @@ public:
     }
 
     std::size_t crossing() {
+        if (stops_here()) {
+            return stop();
+        }
         return one(riscv::decode(block_.word), 4) ? finish() : fall_through();
     }
 
 private:
     bool near(std::int64_t target) const { return target >= 0 && target < std::int64_t{kPageSize}; }
+
+    bool stops_here() const {
+        return !limits_.stops.empty()
+               && std::ranges::binary_search(limits_.stops, static_cast<std::uint16_t>(offset_));
+    }
+
+    std::size_t stop() {
+        out_[count_] = {
+            .run = op_breakpoint,
+            .imm = 0,
+            .rd = 0,
+            .rs1 = 0,
+            .rs2 = 0,
+            .index = static_cast<std::uint8_t>(count_),
+        };
+        finish();
+        return count_ + 1;
+    }
 
     std::size_t finish() {
         block_.count = static_cast<std::uint16_t>(count_);
@@ -241,6 +267,7 @@ private:
     }
 
     Block& block_;
+    const BlockLimits& limits_;
     CodePage& page_;
     Insn* out_;
     unsigned offset_;
@@ -249,14 +276,14 @@ private:
 
 }  // namespace
 
-std::size_t translate_block(Block& block) {
-    const std::size_t insns = Translator(block).whole_block();
+std::size_t translate_block(Block& block, const BlockLimits& limits) {
+    const std::size_t insns = Translator(block, limits).whole_block();
     fuse_block(first_insn(&block), block.count);
     return insns;
 }
 
-std::size_t translate_crossing(Block& block) {
-    return Translator(block).crossing();
+std::size_t translate_crossing(Block& block, const BlockLimits& limits) {
+    return Translator(block, limits).crossing();
 }
 
 }  // namespace vmm::interp

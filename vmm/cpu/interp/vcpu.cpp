@@ -8,7 +8,7 @@ namespace vmm {
 namespace interp {
 namespace {
 
-class InterpVcpu final : public Vcpu {
+class InterpVcpu final : public Vcpu, public VcpuDebug {
 public:
     InterpVcpu(GuestMemory& memory, VcpuHost& host, unsigned hart, const EngineOptions& options)
         : cpu_(memory, host, hart, options) {}
@@ -120,6 +120,15 @@ public:
     }
 
     std::string_view engine_name() const noexcept override { return "interp"; }
+
+    VcpuDebug* debug() noexcept override { return this; }
+
+    // ---- VcpuDebug ----
+
+    void set_instruction_limit(std::uint64_t count) override { cpu_.limit_left = count; }
+    void set_breakpoints(std::span<const std::uint64_t> addresses) override {
+        cpu_.set_breakpoints(addresses);
+    }
 
 private:
     Cpu cpu_;
