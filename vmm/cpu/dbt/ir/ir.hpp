@@ -19,7 +19,9 @@
 namespace vmm::dbt::ir {
 
 /// 0..31: x registers (0 reads as zero and is never written); 32..63: f registers, raw 64 bits;
-/// from kFirstTemp: temporaries.
+/// from kFirstTemp: temporaries, 64-bit integers each defined in one block and used there only.
+/// Where the guest drops a result by naming x0, `dst` of a memory access is kNone (it still has all
+/// its other effects), and that of a float_op is a temporary that nobody reads.
 using Var = std::uint16_t;
 inline constexpr Var kZero = 0;
 inline constexpr Var kFirstFloat = 32;
@@ -35,7 +37,8 @@ constexpr bool is_float(Var v) {
 
 enum class Op : std::uint8_t {
     // Integer: dst = a op b. `b` is kNone where the instruction says `imm` instead. With `word`,
-    // operands are the low halves and the result is sign-extended from 32 bits.
+    // operands are the low halves and the result is sign-extended from 32 bits; add, sub, shifts,
+    // rotations, mul, the divisions and the counts have that form.
     mov,  ///< dst = a, or imm when a is kNone
     add,
     sub,
@@ -105,7 +108,9 @@ enum class Op : std::uint8_t {
     // Floating point: `guest` says which instruction; a, b, c, dst are its operands. `rm` is
     // resolved: never Rounding::dynamic. What raises flags raises them in the hart's fflags.
     float_op,
-    /// sstatus.FS becomes dirty. Comes before the first write of an f register or flag in a block.
+    /// sstatus.FS becomes dirty. Stands in the first guest instruction of a block that writes an f
+    /// register or may raise a flag (behind a load_float, which may fault), and again in the first
+    /// after a `system`, which may have changed FS.
     float_dirty,
 
     // Control. Side exit:
@@ -115,9 +120,10 @@ enum class Op : std::uint8_t {
     jump_indirect,  ///< To the virtual address in a (its bit 0 is cleared already); see `hint`.
     /// The return address page + imm is likely to be jumped to when the function called next ends.
     push_return,
-    /// The runtime executes the guest instruction `word_bits` on the hart's state: CSRs, system
-    /// instructions, illegal instructions. It may go on after it (`falls_through`), or ends the
-    /// block.
+    /// The runtime executes the guest instruction `word_bits` on the hart's state, all of which it
+    /// may read and write: CSRs, system instructions, illegal instructions (riscv::Op::illegal also
+    /// for instructions that the mode makes illegal). It may go on after it (`falls_through`), or
+    /// ends the block. What follows it in the guest is at offsets[index + 1].
     system,
     /// Ends a block that was cut off for its length, or stops for a debugger: leaves to
     /// `target` (not internal) through the runtime with `hint` saying why.
@@ -161,8 +167,10 @@ struct Inst {
     Var a = kNone;
     Var b = kNone;
     Var c = kNone;
-    std::uint16_t index = 0;  ///< The guest instruction it belongs to, counted from the block's
-                              ///< first: what a fault reports.
+    /// The guest instruction it belongs to, counted from the block's first: what a fault reports. A
+    /// branch that is taken has retired index + 1 of the block. A jump or leave that no guest
+    /// instruction stands for has the block's count.
+    std::uint16_t index = 0;
     std::int64_t imm = 0;
     Target target;
     std::uint32_t word_bits = 0;  ///< system: the instruction as fetched (16 bits when compressed).
@@ -170,8 +178,10 @@ struct Inst {
 
 struct Block {
     std::vector<Inst> insts;
-    /// Page offset of each guest instruction, and last of what follows the block: count + 1
-    /// elements. The last element may be 4096 or more.
+    /// Page offset of each guest instruction in the order of execution, and last of what follows
+    /// the last one in memory: count + 1 elements. Usually each follows the one before in memory;
+    /// where the block goes on at the target of a jump, it does not. The last element may be 4096
+    /// or more. A block may be empty (count 0) when a debugger stops before its first instruction.
     std::vector<std::uint16_t> offsets;
 
     unsigned count() const { return static_cast<unsigned>(offsets.size()) - 1; }
