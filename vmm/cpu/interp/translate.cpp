@@ -61,42 +61,6 @@ Handler far_form(Op op) {
     }
 }
 
-bool writes_x(riscv::Format format, Op op) {
-    using riscv::Format;
-    switch (format) {
-    case Format::fp_load:
-    case Format::fp_r4:
-        return false;
-    case Format::fp_r:
-    case Format::fp_rm:
-        switch (op) {
-        case Op::feq_s:
-        case Op::flt_s:
-        case Op::fle_s:
-        case Op::fclass_s:
-        case Op::fmv_x_w:
-        case Op::feq_d:
-        case Op::flt_d:
-        case Op::fle_d:
-        case Op::fclass_d:
-        case Op::fmv_x_d:
-        case Op::fcvt_w_s:
-        case Op::fcvt_wu_s:
-        case Op::fcvt_l_s:
-        case Op::fcvt_lu_s:
-        case Op::fcvt_w_d:
-        case Op::fcvt_wu_d:
-        case Op::fcvt_l_d:
-        case Op::fcvt_lu_d:
-            return true;
-        default:
-            return false;
-        }
-    default:
-        return true;  // or has no rd
-    }
-}
-
 /// Integer computation whose only effect is rd.
 bool is_pure(Op op) {
     return op == Op::lui || op == Op::auipc || (op >= Op::addi && op <= Op::sraw)
@@ -206,7 +170,7 @@ private:
         }
         const riscv::Format format =
             riscv::instruction_table()[static_cast<std::size_t>(d.op) - 1].format;
-        if (d.rd == 0 && writes_x(format, d.op)) {
+        if (d.rd == 0 && riscv::register_operands(d.op).rd == riscv::RegisterKind::x) {
             insn.rd = kSink;
             if (is_pure(d.op)) {
                 insn.run = op_nop;

@@ -141,7 +141,71 @@ void take_operands(Decoded& d, Format format, std::uint32_t w) {
     }
 }
 
+constexpr bool has_no_rs2(const InstructionInfo& info) {
+    return (info.mask >> 20 & 31) == 31;
+}
+
+/// Of the formats fp_r and fp_rm: the five upper bits tell which instructions cross to x registers.
+RegisterOperands float_operands(const InstructionInfo& info) {
+    using enum RegisterKind;
+    const RegisterKind rs2 = has_no_rs2(info) ? none : f;
+    switch (info.match >> 27) {
+    case 0b10100:  // comparisons
+    case 0b11000:  // conversions to integers
+    case 0b11100:  // fmv.x, fclass
+        return {.rd = x, .rs1 = f, .rs2 = rs2};
+    case 0b11010:  // conversions from integers
+    case 0b11110:  // fmv.w.x, fmv.d.x
+        return {.rd = f, .rs1 = x, .rs2 = rs2};
+    default:
+        return {.rd = f, .rs1 = f, .rs2 = rs2};
+    }
+}
+
 }  // namespace
+
+RegisterOperands register_operands(Op op) noexcept {
+    using enum RegisterKind;
+    if (op == Op::illegal) {
+        return {};
+    }
+    const InstructionInfo& info = kInstructions[static_cast<std::size_t>(op) - 1];
+    switch (info.format) {
+    case Format::none:
+        return {};
+    case Format::r:
+    case Format::amo: {
+        const bool no_rd = (info.mask >> 7 & 31) == 31;  // sfence.vma
+        return {.rd = no_rd ? none : x, .rs1 = x, .rs2 = has_no_rs2(info) ? none : x};
+    }
+    case Format::i:
+        return op == Op::fence ? RegisterOperands{} : RegisterOperands{.rd = x, .rs1 = x};
+    case Format::unary:
+    case Format::shift5:
+    case Format::shift6:
+        return {.rd = x, .rs1 = x};
+    case Format::s:
+    case Format::b:
+        return {.rs1 = x, .rs2 = x};
+    case Format::u:
+    case Format::j:
+        return {.rd = x};
+    case Format::csr: {
+        const bool immediate = op == Op::csrrwi || op == Op::csrrsi || op == Op::csrrci;
+        return {.rd = x, .rs1 = immediate ? none : x};
+    }
+    case Format::fp_load:
+        return {.rd = f, .rs1 = x};
+    case Format::fp_store:
+        return {.rs1 = x, .rs2 = f};
+    case Format::fp_r:
+    case Format::fp_rm:
+        return float_operands(info);
+    case Format::fp_r4:
+        return {.rd = f, .rs1 = f, .rs2 = f, .rs3 = f};
+    }
+    return {};
+}
 
 std::span<const InstructionInfo> instruction_table() noexcept {
     return kInstructions;

@@ -47,6 +47,20 @@ struct InstructionInfo {
 /// All lines of instructions.inc, in its order: element n describes Op(n + 1).
 std::span<const InstructionInfo> instruction_table() noexcept;
 
+/// Which registers an operand's number stands for.
+enum class RegisterKind : std::uint8_t { none, x, f };
+
+/// The registers that an instruction has: `rd` it writes, the others it reads. (`csr` formats with
+/// an immediate have a number in rs1's place: none.)
+struct RegisterOperands {
+    RegisterKind rd = RegisterKind::none;
+    RegisterKind rs1 = RegisterKind::none;
+    RegisterKind rs2 = RegisterKind::none;
+    RegisterKind rs3 = RegisterKind::none;
+};
+/// All none for Op::illegal.
+RegisterOperands register_operands(Op op) noexcept;
+
 /// An instruction taken apart. Fields that its format lacks are 0.
 struct Decoded {
     Op op = Op::illegal;

@@ -69,37 +69,11 @@ inline constexpr std::uint64_t kModeSv48 = 9;
 inline constexpr std::uint64_t kPpnMask = (std::uint64_t{1} << 44) - 1;
 }  // namespace satp
 
-/// CSR numbers. User-interrupt ones come from the shared header.
+/// CSR numbers, from csrs.inc.
 enum class Csr : std::uint16_t {
-    ustatus = COPS_CSR_USTATUS,
-    uie = COPS_CSR_UIE,
-    utvec = COPS_CSR_UTVEC,
-    uscratch = COPS_CSR_USCRATCH,
-    uepc = COPS_CSR_UEPC,
-    ucause = COPS_CSR_UCAUSE,
-    utval = COPS_CSR_UTVAL,
-    uip = COPS_CSR_UIP,
-    utimecmp = COPS_CSR_UTIMECMP,
-    fflags = 0x001,
-    frm = 0x002,
-    fcsr = 0x003,
-    cycle = 0xc00,
-    time = 0xc01,
-    instret = 0xc02,
-    sstatus = 0x100,
-    sedeleg = COPS_CSR_SEDELEG,
-    sideleg = COPS_CSR_SIDELEG,
-    sie = 0x104,
-    stvec = 0x105,
-    scounteren = 0x106,
-    senvcfg = 0x10a,
-    sscratch = 0x140,
-    sepc = 0x141,
-    scause = 0x142,
-    stval = 0x143,
-    sip = 0x144,
-    stimecmp = 0x14d,
-    satp = 0x180,
+#define X(name, number) name = number,
+#include "cpu/riscv/csrs.inc"
+#undef X
 };
 
 /// Rounding modes of frm and of the rm field.
