@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exact stops: at a count of instructions, at an address.
-#include "engines.hpp"
 #include "hart_fixture.hpp"
 
 #include <array>
@@ -8,7 +7,7 @@
 #include <vector>
 
 using namespace rv;
-using cpu_test::HartTest;
+using cpu_test::EngineTest;
 using cpu_test::kDevice;
 using cpu_test::kRam;
 using vmm::ExitKind;
@@ -16,12 +15,9 @@ using vmm::VcpuDebug;
 
 namespace {
 
-class ExactStops : public HartTest, public ::testing::WithParamInterface<std::string> {
+class ExactStops : public EngineTest {
 protected:
-    ExactStops() {
-        vcpu = std::move(vmm::make_vcpu(GetParam(), *memory, host, 0).value());
-        debug = vcpu->debug();
-    }
+    ExactStops() { debug = vcpu->debug(); }
     void SetUp() override { ASSERT_NE(debug, nullptr) << GetParam() << " has no exact stops"; }
 
     ExitKind go() {
@@ -292,11 +288,6 @@ TEST_P(ExactStops, a_breakpoint_in_a_trap_handler_stops) {
     EXPECT_EQ(state.instret, 1U);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    engines,
-    ExactStops,
-    ::testing::ValuesIn(test_support::test_engines()),
-    [](const auto& test) { return test.param; }
-);
+COPS_ON_EVERY_ENGINE(ExactStops);
 
 }  // namespace

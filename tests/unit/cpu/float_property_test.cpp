@@ -2,7 +2,6 @@
 // Every floating-point instruction, in every rounding mode, on all combinations of special operands
 // and on random ones, on every engine: result and flags are those that integer arithmetic finds.
 #include "cpu/riscv/float_ops.hpp"
-#include "engines.hpp"
 #include "hart_fixture.hpp"
 
 #include <bit>
@@ -10,7 +9,7 @@
 #include <random>
 
 using namespace rv;
-using cpu_test::HartTest;
+using cpu_test::EngineTest;
 namespace riscv = vmm::riscv;
 
 namespace {
@@ -226,10 +225,8 @@ struct Registers {
     unsigned rd, rs1, rs2, rs3;
 };
 
-class FloatProperty : public HartTest, public ::testing::WithParamInterface<std::string> {
+class FloatProperty : public EngineTest {
 protected:
-    FloatProperty() { vcpu = std::move(vmm::make_vcpu(GetParam(), *memory, host, 0, {}).value()); }
-
     /// Runs the instruction over `inputs`: one loop of guest code.
     std::vector<Output> run_all(
         const Instruction& instruction,
@@ -381,9 +378,4 @@ TEST_P(FloatProperty, any_of_the_registers_may_be_the_same) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Engines,
-    FloatProperty,
-    ::testing::ValuesIn(test_support::test_engines()),
-    [](const auto& engine) { return engine.param; }
-);
+COPS_ON_EVERY_ENGINE(FloatProperty);
