@@ -66,6 +66,7 @@ struct Engine::Slot {
     std::int64_t result = 0;
     std::uint64_t order = 0;  // of finishing
     enum class State : std::uint8_t { queued, in_kernel, finished } state = State::queued;
+    bool cancel_waits = false;  // in waiting_cancels_
 };
 
 Engine::Engine(const EngineOptions& options, int wake_fd)
@@ -132,11 +133,29 @@ void Engine::cancel(CompletionSink& sink, std::uint64_t token) {
         std::erase(queues_[queue_of(slot.operation)], &slot);
         --queued_;
         finish(slot, -ECANCELED);
-    } else if (slot.state == Slot::State::in_kernel) {
-        if (io_uring_sqe* entry = next_entry(); entry != nullptr) {
-            io_uring_prep_cancel(entry, &slot, 0);
-            io_uring_sqe_set_data64(entry, kCancelTag);
+    } else if (slot.state == Slot::State::in_kernel && !slot.cancel_waits) {
+        if (!prepare_cancel(slot)) {
+            slot.cancel_waits = true;
+            waiting_cancels_.push_back(&slot);
         }
+    }
+}
+
+/// False: the submission ring is full; try again later.
+bool Engine::prepare_cancel(Slot& slot) {
+    io_uring_sqe* entry = next_entry();
+    if (entry == nullptr) {
+        return false;
+    }
+    io_uring_prep_cancel(entry, &slot, 0);
+    io_uring_sqe_set_data64(entry, kCancelTag);
+    return true;
+}
+
+void Engine::send_waiting_cancels() {
+    while (!waiting_cancels_.empty() && prepare_cancel(*waiting_cancels_.back())) {
+        waiting_cancels_.back()->cancel_waits = false;
+        waiting_cancels_.pop_back();
     }
 }
 
@@ -158,6 +177,7 @@ void Engine::submit() {
 }
 
 void Engine::flush() {
+    send_waiting_cancels();
     drain_queue();
     submit();
 }
@@ -240,6 +260,9 @@ void Engine::prepare_transfer(Slot& slot, io_uring_sqe* entry) {
 
 /// Ends an operation that the kernel does not hold (any more); reap() delivers it.
 void Engine::finish(Slot& slot, std::int64_t result) {
+    if (std::exchange(slot.cancel_waits, false)) {
+        std::erase(waiting_cancels_, &slot);
+    }
     slot.state = Slot::State::finished;
     slot.order = next_order_++;
     slot.result = result;

@@ -112,6 +112,8 @@ private:
     Slot* take_slot();
     io_uring_sqe* next_entry();
     bool prepare(Slot& slot);
+    bool prepare_cancel(Slot& slot);
+    void send_waiting_cancels();
     void prepare_transfer(Slot& slot, io_uring_sqe* entry);
     void finish(Slot& slot, std::int64_t result);
     std::size_t deliver_finished();
@@ -131,6 +133,8 @@ private:
     std::map<Key, Slot*> by_key_;
     std::array<std::deque<Slot*>, kLevels + 1> queues_;  // taken, not yet submitted
     std::vector<Slot*> finished_;                        // not yet delivered
+    std::vector<Slot*>
+        waiting_cancels_;  // in the kernel; the ring had no room to ask for their end
     std::uint64_t next_order_ = 0;
     std::size_t queued_ = 0;
     std::size_t in_kernel_ = 0;

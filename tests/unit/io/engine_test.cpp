@@ -252,6 +252,50 @@ TEST_P(EngineModes, cancelled_read_of_a_silent_pipe_completes) {
     EXPECT_EQ(sink.records[1].result, 5);
 }
 
+// A kernel that is short of memory takes no entries, and the ring fills up. Here it takes none
+// because the ring knows its one thread and another calls.
+TEST_P(EngineModes, cancellations_that_find_the_ring_full_are_not_forgotten) {
+    if (GetParam() != RingMode::deferred) {
+        GTEST_SKIP() << "SKIPPED: only the deferred ring refuses other threads";
+    }
+    constexpr std::uint64_t kOperations = 2000;  // the ring has 1,024 entries
+    for (std::uint64_t i = 0; i < kOperations; ++i) {
+        start({.opcode = Opcode::sleep, .offset = kHour});
+    }
+    engine->flush();
+    std::thread([&] {
+        for (std::uint64_t token = 1; token <= kOperations; ++token) {
+            engine->cancel(sink, token);
+            engine->cancel(sink, token);  // asking twice is allowed
+        }
+    }).join();
+    complete(kOperations);
+    for (const Collector::Record& record : sink.records) {
+        EXPECT_EQ(record.result, -ECANCELED);
+    }
+}
+
+TEST_P(EngineModes, an_operation_that_ends_takes_its_waiting_cancellation_along) {
+    if (GetParam() != RingMode::deferred) {
+        GTEST_SKIP() << "SKIPPED: only the deferred ring refuses other threads";
+    }
+    constexpr std::uint64_t kOperations = 2000;
+    for (std::uint64_t i = 0; i < kOperations; ++i) {
+        start({.opcode = Opcode::sleep, .offset = 1});
+    }
+    engine->flush();
+    std::thread([&] {
+        for (std::uint64_t token = 1; token <= kOperations; ++token) {
+            engine->cancel(sink, token);
+        }
+    }).join();
+    complete(kOperations);
+    // Slots are used again: a cancellation left behind would hit their next operation.
+    for (std::uint64_t i = 0; i < kOperations; ++i) {
+        EXPECT_EQ(run({.opcode = Opcode::sleep, .offset = 1}), 0);
+    }
+}
+
 TEST_P(EngineModes, cancelling_what_is_not_submitted_yet_needs_no_kernel) {
     start({.opcode = Opcode::sleep, .offset = kHour});
     engine->cancel(sink, 1);
