@@ -4,6 +4,13 @@ find_package(Threads REQUIRED) # Threads::Threads
 find_package(fmt REQUIRED)     # fmt::fmt
 find_package(spdlog REQUIRED)  # spdlog::spdlog
 find_package(ZLIB REQUIRED)    # ZLIB::ZLIB
+# The translator's back end is for x86-64; elsewhere the interpreter is the only engine.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
+    set(COPS_HAVE_DBT ON)
+    find_package(asmjit REQUIRED) # asmjit::asmjit
+else()
+    set(COPS_HAVE_DBT OFF)
+endif()
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(liburing REQUIRED IMPORTED_TARGET GLOBAL liburing>=2.3) # PkgConfig::liburing
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/interp/cpu.hpp"
 
-#include "cpu/interp/float_environment.hpp"
+#include "cpu/common/float_environment.hpp"
 #include "cpu/interp/ops.hpp"
 #include "cpu/interp/translate.hpp"
 #include "cpu/riscv/decode.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The slow path of memory accesses: what the data translations do not answer at once.
+#include "cpu/common/float_environment.hpp"
+#include "cpu/common/guest_word.hpp"
 #include "cpu/interp/cpu.hpp"
-#include "cpu/interp/float_environment.hpp"
-#include "cpu/interp/guest_word.hpp"
 
 namespace vmm::interp {
 

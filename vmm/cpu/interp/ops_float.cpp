@@ -7,7 +7,7 @@
 //   - inf * 0 + quiet NaN raises NV; comparisons and min/max raise NV as RISC-V has it;
 //   - conversions to integers saturate (soft_float).
 // imm: bits 0..2 rounding mode field, bits 3..7 rs3.
-#include "cpu/interp/float_environment.hpp"
+#include "cpu/common/float_environment.hpp"
 #include "cpu/interp/ops.hpp"
 #include "cpu/riscv/float_ops.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "cpu/interp/guest_word.hpp"
+#include "cpu/common/guest_word.hpp"
 #include "cpu/interp/ops.hpp"
 
 #include <type_traits>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Traps, CSRs and the privileged instructions.
-#include "cpu/interp/float_environment.hpp"
+#include "cpu/common/float_environment.hpp"
 #include "cpu/interp/ops.hpp"
 #include "cpu/riscv/decode.hpp"
 

@@ -11,7 +11,7 @@
 
 /// The host's floating-point unit while guest code runs: it rounds to nearest even, traps nothing,
 /// and its sticky flags are the guest's fflags that have not been collected yet.
-namespace vmm::interp {
+namespace vmm {
 
 #if defined(__x86_64__)
 // Reading the control register is far cheaper than what <cfenv> does for the x87 as well.
@@ -130,4 +130,4 @@ private:
     FloatEnvironment guest_;
 };
 
-}  // namespace vmm::interp
+}  // namespace vmm

@@ -7,7 +7,7 @@
 
 /// Accesses to guest memory by host address: relaxed atomics of natural size (D18), single bytes
 /// where the address is misaligned.
-namespace vmm::interp {
+namespace vmm {
 
 template <class T>
 T load_guest_word(const std::byte* at) {
@@ -70,4 +70,4 @@ inline void store_guest(std::byte* at, unsigned size, std::uint64_t value) {
     }
 }
 
-}  // namespace vmm::interp
+}  // namespace vmm

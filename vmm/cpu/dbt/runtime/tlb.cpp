@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/dbt/runtime/tlb.hpp"
+
+namespace vmm::dbt {
+
+TranslationCaches::TranslationCaches() {
+    for (auto& mode : modes_) {
+        mode = std::make_unique<ModeTables>();
+    }
+    for (auto& jumps : jumps_) {
+        jumps = std::make_unique<JumpTable>();
+    }
+}
+
+void TranslationCaches::insert(Mode mode, const TlbEntry& entry) {
+    ModeTables& tables = *modes_[mode];
+    TlbEntry& slot = tables.tlb.entries[tlb_index(entry.page)];
+    const bool occupied = slot.read_tag != kNoTag || slot.write_tag != kNoTag;
+    if (occupied && slot.page != entry.page) {
+        tables.tlb.victims[victim_index(slot.page)] = slot;
+        tables.used_victims.add(victim_index(slot.page));
+    }
+    // An older entry of this page, with fewer rights, must not come back.
+    TlbEntry& older = tables.tlb.victims[victim_index(entry.page)];
+    if (older.page == entry.page) {
+        older = {};
+    }
+    slot = entry;
+    tables.used.add(tlb_index(entry.page));
+}
+
+void TranslationCaches::insert_jump(
+    bool is_user, bool float_on, std::uint64_t pc, const void* code
+) {
+    JumpTable& jumps = *jumps_[(is_user ? 2U : 0U) + (float_on ? 1U : 0U)];
+    jumps.table[jump_index(pc)] = {pc, code};
+    jumps.used.add(jump_index(pc));
+    jump_pages_.set(page_bit(pc));
+}
+
+void TranslationCaches::flush_data() {
+    for (auto& mode : modes_) {
+        mode->used.clear(mode->tlb.entries);
+        mode->used_victims.clear(mode->tlb.victims);
+    }
+}
+
+void TranslationCaches::flush_jumps() {
+    for (auto& jumps : jumps_) {
+        jumps->used.clear(jumps->table);
+    }
+    jump_pages_.reset();
+}
+
+void TranslationCaches::flush_code() {
+    flush_jumps();
+    if (fetch_used_) {
+        fetch_ = {};
+        fetch_used_ = false;
+    }
+}
+
+void TranslationCaches::flush_page(std::uint64_t address) {
+    if (superpages_[address >> 63].contains(address)) {
+        flush();
+        return;
+    }
+    const std::uint64_t page = address & ~kPageOffsetMask;
+    for (auto& mode : modes_) {
+        if (TlbEntry& entry = mode->tlb.entries[tlb_index(page)]; entry.page == page) {
+            entry = {};
+        }
+        if (TlbEntry& entry = mode->tlb.victims[victim_index(page)]; entry.page == page) {
+            entry = {};
+        }
+    }
+    for (auto& fetch : fetch_) {
+        fetch[fetch_index(page)] = {};
+    }
+    // An instruction may cross from the page before into this one.
+    if (jump_pages_.test(page_bit(page)) || jump_pages_.test(page_bit(page - 4096))) {
+        flush_jumps();
+    }
+}
+
+}  // namespace vmm::dbt

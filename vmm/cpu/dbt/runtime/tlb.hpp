@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace vmm::dbt {
+
+inline constexpr std::uint64_t kPageOffsetMask = 4095;
+/// A tag that no address compares equal to.
+inline constexpr std::uint64_t kNoTag = ~std::uint64_t{0};
+
+/// One data page. Tags are page addresses, so that comparing (address & ~(4095 - (size - 1)))
+/// fails for misaligned accesses too. Generated code reads these.
+struct TlbEntry {
+    std::uint64_t read_tag = kNoTag;
+    std::uint64_t write_tag = kNoTag;
+    std::uint64_t addend = 0;  ///< Host address minus virtual address, modulo 2^64.
+    std::uint64_t page = 0;    ///< Virtual address of the page, for the second level.
+};
+static_assert(sizeof(TlbEntry) == 32);
+
+inline constexpr unsigned kTlbEntryShift = 5;
+inline constexpr std::size_t kTlbEntries = 1024;
+/// Entries pushed out of the first level go to one of these, found by a hash of the page number.
+inline constexpr std::size_t kVictimEntries = 4096;
+
+constexpr std::size_t tlb_index(std::uint64_t address) {
+    return address >> 12 & (kTlbEntries - 1);
+}
+constexpr std::size_t victim_index(std::uint64_t address) {
+    const std::uint64_t page = address >> 12;
+    return (page ^ page >> 10) & (kVictimEntries - 1);
+}
+
+/// Both levels of one mode.
+struct DataTlb {
+    std::array<TlbEntry, kTlbEntries> entries{};
+    std::array<TlbEntry, kVictimEntries> victims{};
+};
+
+/// A jump target that needs no translation: from pc to host code. Generated code reads these.
+struct JumpEntry {
+    std::uint64_t pc = kNoTag;
+    const void* code = nullptr;
+};
+inline constexpr std::size_t kJumpEntries = 4096;
+constexpr std::size_t jump_index(std::uint64_t pc) {
+    return pc >> 1 & (kJumpEntries - 1);
+}
+
+/// Addresses that superpages cover, of which parts are cached page by page.
+struct SuperpageRange {
+    std::uint64_t first = kNoTag;
+    std::uint64_t last = 0;
+    bool contains(std::uint64_t address) const { return address >= first && address <= last; }
+    void add(std::uint64_t from, std::uint64_t to) {
+        first = from < first ? from : first;
+        last = to > last ? to : last;
+    }
+};
+
+/// Which entries of a table are in use, so that emptying it costs what filling it did.
+template <std::size_t capacity>
+class UsedList {
+public:
+    void add(std::size_t index) {
+        if (count_ < capacity) {
+            indexes_[count_] = static_cast<std::uint16_t>(index);
+        }
+        ++count_;
+    }
+    template <class Table>
+    void clear(Table& table) {
+        if (count_ <= capacity) {
+            for (std::size_t n = 0; n < count_; ++n) {
+                table[indexes_[n]] = {};
+            }
+        } else {
+            table.fill({});
+        }
+        count_ = 0;
+    }
+
+private:
+    std::array<std::uint16_t, capacity> indexes_;
+    std::size_t count_ = 0;
+};
+
+struct Page;
+
+/// Everything that is cached about translations. One set of data entries for each combination that
+/// changes what is allowed, so that traps and copies from user memory flush nothing.
+class TranslationCaches {
+public:
+    enum Mode : std::uint8_t { user, supervisor, supervisor_sum, mode_count };
+
+    DataTlb& data(Mode mode) { return modes_[mode]->tlb; }
+    /// One table for each (privilege, float_on): what a pc means depends on both.
+    std::array<JumpEntry, kJumpEntries>& jumps(bool is_user, bool float_on) {
+        return jumps_[(is_user ? 2U : 0U) + (float_on ? 1U : 0U)]->table;
+    }
+
+    TranslationCaches();
+
+    /// Makes `entry` the first-level entry of its page; what was there goes to the second level.
+    void insert(Mode mode, const TlbEntry& entry);
+    void insert_jump(bool is_user, bool float_on, std::uint64_t pc, const void* code);
+    void note_superpage(std::uint64_t address, std::uint64_t bytes) {
+        const std::uint64_t from = address & ~(bytes - 1);
+        superpages_[address >> 63].add(from, from + (bytes - 1));
+    }
+
+    /// The page that instructions at `pc` come from, if known.
+    Page* fetched(bool is_user, std::uint64_t pc) const {
+        const FetchEntry& entry = fetch_[is_user ? 1 : 0][fetch_index(pc)];
+        return entry.tag == (pc & ~kPageOffsetMask) ? entry.page : nullptr;
+    }
+    void insert_fetch(bool is_user, std::uint64_t pc, Page* page) {
+        fetch_[is_user ? 1 : 0][fetch_index(pc)] = {pc & ~kPageOffsetMask, page};
+        fetch_used_ = true;
+    }
+
+    /// After satp changed or sfence.vma without an address.
+    void flush() {
+        flush_data();
+        flush_code();
+        superpages_ = {};
+    }
+    void flush_data();
+    /// After fence.i, and when translations are dropped: the next jumps find their code anew.
+    void flush_code();
+    /// After frm changed: the jump caches only.
+    void flush_jumps();
+    /// sfence.vma with an address.
+    void flush_page(std::uint64_t address);
+
+private:
+    struct ModeTables {
+        DataTlb tlb;
+        UsedList<512> used;
+        UsedList<512> used_victims;
+    };
+    struct JumpTable {
+        std::array<JumpEntry, kJumpEntries> table{};
+        UsedList<512> used;
+    };
+    struct FetchEntry {
+        std::uint64_t tag = kNoTag;
+        Page* page = nullptr;
+    };
+    static constexpr std::size_t kFetchEntries = 256;
+    static constexpr std::size_t kPageBits = 1024;
+    static std::size_t fetch_index(std::uint64_t pc) { return pc >> 12 & (kFetchEntries - 1); }
+    static std::size_t page_bit(std::uint64_t pc) {
+        return (pc >> 12 ^ pc >> 22) & (kPageBits - 1);
+    }
+
+    std::array<std::unique_ptr<ModeTables>, mode_count> modes_;
+    std::array<std::unique_ptr<JumpTable>, 4> jumps_;
+    std::array<std::array<FetchEntry, kFetchEntries>, 2> fetch_{};
+    bool fetch_used_ = false;
+    std::bitset<kPageBits> jump_pages_;           ///< Pages (hashed) that jump entries lead to.
+    std::array<SuperpageRange, 2> superpages_{};  // lower and upper half of the address space
+};
+
+}  // namespace vmm::dbt
