@@ -49,7 +49,9 @@ void raise_file_limit() {
 
 int run_fleet(const FleetOptions& options, bool console, Signals& signals) {
     set_up_logging(options.log_level);
-    const SessionOptions session{.console = console, .json = options.json};
+    const SessionOptions session{
+        .console = console, .engine_stats = options.engine_stats, .json = options.json
+    };
     return run_session(prepare(options, Images::beside_program()), session, make_fleet, signals);
 }
 
@@ -63,6 +65,7 @@ int execute(const UpCommand& command, const Catalogue& catalogue, Signals& signa
     fleet.workers = command.workers.value_or(fleet.workers);
     fleet.log_level = command.log_level.value_or(fleet.log_level);
     fleet.json = command.json;
+    fleet.engine_stats = command.engine_stats;
     for (GuestOptions& guest : fleet.guests) {
         guest.config.boards = guest.config.boards && !command.no_boards;
     }

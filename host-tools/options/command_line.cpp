@@ -239,6 +239,7 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
         command.log_level = given.log_level;
     }
     command.json = given.json;
+    command.engine_stats = given.engine_stats;
     return command;
 }
 

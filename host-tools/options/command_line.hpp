@@ -23,6 +23,7 @@ struct UpCommand {
     std::optional<std::string> policy;
     std::optional<unsigned> workers;
     std::optional<std::string> log_level;
+    bool engine_stats = false;
     std::string json;
 };
 

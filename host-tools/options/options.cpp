@@ -45,6 +45,11 @@ constexpr std::array kGuestOptions{
         [](GuestOptions& g, Text v, const Context& c) {
             g.config.engine = parse_name(v, c.catalogue.engines);
         }},
+    GuestOption{"code-cache", "SIZE", ValueKind::size, Place::anywhere,
+        "host memory for translated code, all virtual CPUs together, 1M to 4G [64M]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.code_cache_bytes = parse_code_cache_size(v);
+        }},
     GuestOption{"kernel", "FILE", ValueKind::text, Place::anywhere,
         "boot this S-mode kernel (ELF, or RISC-V Image raw or gzip) in place of an application",
         [](GuestOptions& g, Text v, const Context& c) { g.config.kernel = parse_path(v, c.base); }},
@@ -118,6 +123,9 @@ constexpr std::array kFleetOptions{
     FleetOption{"json", "FILE", ValueKind::text, Place::command_line,
         "write the report of the run to FILE, for machines",
         [](FleetOptions& f, Text v, const Context& c) { f.json = parse_path(v, c.base); }},
+    FleetOption{"engine-stats", "", ValueKind::flag, Place::command_line,
+        "tell at the end what the engine did: on stderr, and in the report",
+        [](FleetOptions& f, Text v, const Context&) { f.engine_stats = v == "true"; }},
     FleetOption{"log-level", "LEVEL", ValueKind::text, Place::anywhere,
         "trace, debug, info, warning, error, critical or off [warning]; logs go to stderr",
         [](FleetOptions& f, Text v, const Context&) { f.log_level = parse_name(v, kLogLevels); }},

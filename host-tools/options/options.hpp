@@ -31,6 +31,7 @@ struct FleetOptions {
     unsigned workers = 1;
     std::string policy = "priority";
     std::string log_level = "warning";
+    bool engine_stats = false;
     std::string json;  ///< Path of the report; empty: none.
     std::vector<GuestOptions> guests;
 };

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::uint64_t kMinMemory = std::uint64_t{16} << 20;
 constexpr std::uint64_t kMaxMemory = std::uint64_t{1} << 40;
+constexpr std::uint64_t kMinCodeCache = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMaxCodeCache = std::uint64_t{4} << 30;
 
 /// The number that begins `text`, which is left with the rest; nothing fits when it is too large.
 bool take_number(std::string_view& text, std::uint64_t& number) {
@@ -66,27 +68,47 @@ int unit_shift(std::string_view suffix) {
 
 }  // namespace
 
-std::uint64_t parse_memory_size(std::string_view text) {
+namespace {
+
+struct SizeRange {
+    std::string_view what;
+    std::uint64_t low;
+    std::uint64_t high;
+    std::string_view accepted;
+};
+
+std::uint64_t parse_size(std::string_view text, const SizeRange& range) {
     std::string_view rest = text;
     std::uint64_t number = 0;
     const bool digits = take_number(rest, number);
     const int shift = digits ? unit_shift(rest) : -1;
     if (shift < 0) {
         throw BadValue(fmt::format(
-            "'{}' is not a memory size; accepted: a number with K, M, G or T, such as 256M or "
+            "'{}' is not a {}; accepted: a number with K, M, G or T, such as 256M or "
             "1G (a plain number counts MiB)",
-            text
+            text,
+            range.what
         ));
     }
     const bool too_large = number > (std::numeric_limits<std::uint64_t>::max() >> shift);
     const std::uint64_t bytes = too_large ? 0 : number << shift;
-    if (too_large || bytes < kMinMemory || bytes > kMaxMemory) {
-        throw BadValue(fmt::format("'{}' is out of range; accepted: 16M to 1T", text));
+    if (too_large || bytes < range.low || bytes > range.high) {
+        throw BadValue(fmt::format("'{}' is out of range; accepted: {}", text, range.accepted));
     }
     if (bytes % vmm::kPageSize != 0) {
         throw BadValue(fmt::format("'{}' is not a multiple of 4K", text));
     }
     return bytes;
+}
+
+}  // namespace
+
+std::uint64_t parse_memory_size(std::string_view text) {
+    return parse_size(text, {"memory size", kMinMemory, kMaxMemory, "16M to 1T"});
+}
+
+std::uint64_t parse_code_cache_size(std::string_view text) {
+    return parse_size(text, {"size of a code cache", kMinCodeCache, kMaxCodeCache, "1M to 4G"});
 }
 
 std::uint64_t parse_number(std::string_view text, std::uint64_t low, std::uint64_t high) {

@@ -21,6 +21,8 @@ struct BadValue : std::runtime_error {
 /// Bytes. As QEMU and Firecracker users write sizes: 256M, 1G, 512K, 1T, with or without "iB" or
 /// "B"; a plain number counts MiB. Throws BadValue outside [16 MiB, 1 TiB] or off 4 KiB.
 std::uint64_t parse_memory_size(std::string_view text);
+/// The same for host memory that a guest's translations may take.
+std::uint64_t parse_code_cache_size(std::string_view text);
 
 /// Decimal number in [low, high]. Throws BadValue.
 std::uint64_t parse_number(std::string_view text, std::uint64_t low, std::uint64_t high);

@@ -6,6 +6,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdint>
+#include <optional>
+
 namespace tools {
 namespace {
 
@@ -50,6 +53,26 @@ Json to_json(const vmm::LevelReport& level, std::size_t number) {
     };
 }
 
+Json to_json(std::optional<std::uint64_t> count) {
+    return count ? Json(*count) : Json(nullptr);
+}
+
+Json to_json(const vmm::EngineStats& stats) {
+    return {
+        {"translated_blocks", stats.translated_blocks},
+        {"translated_bytes", stats.translated_bytes},
+        {"code_bytes", stats.code_bytes},
+        {"code_capacity", stats.code_capacity},
+        {"flushes", stats.flushes},
+        {"translation_ns", to_json(stats.translation_ns)},
+        {"chained_exits", to_json(stats.chained_exits)},
+        {"dispatched_exits", to_json(stats.dispatched_exits)},
+        {"tlb_hits", to_json(stats.tlb_hits)},
+        {"tlb_misses", to_json(stats.tlb_misses)},
+        {"slow_accesses", to_json(stats.slow_accesses)},
+    };
+}
+
 Json to_json(const vmm::VcpuReport& vcpu) {
     return {
         {"run_ns", vcpu.run_ns},
@@ -61,12 +84,14 @@ Json to_json(const vmm::VcpuReport& vcpu) {
         {"user_interrupts", vcpu.user_interrupts},
         {"sbi_calls", vcpu.sbi_calls},
         {"mmio_exits", vcpu.mmio_exits},
+        {"engine", to_json(vcpu.engine)},
     };
 }
 
 Json to_json(const vmm::GuestReport& guest) {
     Json json{
         {"name", guest.outcome.name},
+        {"engine", guest.engine},
         {"ending", ending_name(guest.outcome.ending)},
         {"status", guest.outcome.status},
         {"exit_code", exit_code(guest.outcome)},

@@ -4,10 +4,13 @@
 #include "report/levels.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <set>
+#include <string_view>
 #include <vector>
 
 namespace tools {
@@ -108,6 +111,24 @@ std::string human_bytes(std::uint64_t bytes) {
     return fmt::format("{} {}", three_digits(value), kUnits.at(unit));
 }
 
+namespace {
+
+/// ", engine dbt", or all that there are.
+std::string engines(const vmm::FleetReport& report) {
+    std::set<std::string_view> names;
+    for (const vmm::GuestReport& guest : report.guests) {
+        if (!guest.engine.empty()) {
+            names.insert(guest.engine);
+        }
+    }
+    if (names.empty()) {
+        return {};
+    }
+    return fmt::format(", engine{} {}", names.size() == 1 ? "" : "s", fmt::join(names, " and "));
+}
+
+}  // namespace
+
 std::string level_table(const vmm::FleetReport& report) {
     std::vector<Row> rows{
         {"guest",
@@ -134,11 +155,12 @@ std::string level_table(const vmm::FleetReport& report) {
         rows.push_back(total_row(guest));
     }
     return fmt::format(
-        "\npolicy {}, {} worker{}, {}\n{}",
+        "\npolicy {}, {} worker{}, {}{}\n{}",
         report.policy,
         report.workers,
         report.workers == 1 ? "" : "s",
         human_time(report.wall_ns),
+        engines(report),
         render(rows)
     );
 }

@@ -58,6 +58,7 @@ vmm::FleetConfig prepare(const FleetOptions& options, const Images& images) {
     vmm::FleetConfig fleet{.workers = options.workers, .policy = options.policy, .guests = {}};
     for (const GuestOptions& guest : options.guests) {
         fleet.guests.push_back(prepare(guest, images));
+        fleet.guests.back().engine_stats = options.engine_stats;
     }
     return fleet;
 }

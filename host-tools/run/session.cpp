@@ -6,6 +6,7 @@
 #include "console/message.hpp"
 #include "console/output.hpp"
 #include "console/terminal.hpp"
+#include "report/engine.hpp"
 #include "report/json.hpp"
 #include "report/table.hpp"
 #include "run/exit_code.hpp"
@@ -281,6 +282,9 @@ int Session::finish() {
     }
     const int code = code_of(report);
     write_json(report, code);
+    if (options_.engine_stats) {
+        say(options_.messages, engine_table(report));
+    }
     tell(report);
     return code;
 }

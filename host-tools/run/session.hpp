@@ -13,7 +13,8 @@ namespace tools {
 /// How a session talks to the outside.
 struct SessionOptions {
     bool console = true;  ///< One guest owns stdin and stdout; false: prefixed lines, no input.
-    std::string json;     ///< Path of the report; empty: none.
+    bool engine_stats = false;  ///< Tell on `messages` at the end what the engines did.
+    std::string json;           ///< Path of the report; empty: none.
     int input = 0;
     int output = 1;
     int messages = 2;

@@ -3,12 +3,11 @@
 
 #include "cpu/code_observer.hpp"
 
+#include <vmm/config.hpp>
+
 #include <cstddef>
 
 namespace vmm {
-
-/// What one machine's code caches hold together by default, split evenly over its harts.
-inline constexpr std::size_t kDefaultCodeCacheBytes = std::size_t{64} << 20;
 
 /// How an engine makes one vCPU.
 struct EngineOptions {

@@ -3,11 +3,11 @@
 
 #include "cpu/riscv/state.hpp"
 
+#include <vmm/engine_stats.hpp>
 #include <vmm/types.hpp>
 
 #include <atomic>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -86,25 +86,6 @@ struct VcpuCounters {
     std::uint64_t user_interrupts = 0;   ///< Traps taken to `utvec`.
     std::uint64_t sbi_calls = 0;
     std::uint64_t mmio_exits = 0;
-};
-
-/// What an engine did to execute the guest; plain values, read after or between runs. Those that
-/// an engine does not count (or only with EngineOptions::collect_stats) are nullopt.
-struct EngineStats {
-    std::uint64_t translated_blocks = 0;  ///< Pieces of guest code made executable so far.
-    std::uint64_t translated_bytes = 0;   ///< Guest bytes in them.
-    std::uint64_t code_bytes = 0;         ///< Host bytes that the code cache holds now.
-    std::uint64_t code_capacity = 0;      ///< Host bytes that it may hold.
-    std::uint64_t flushes = 0;            ///< How often a full cache was emptied, all or a part.
-    std::optional<Nanos> translation_ns;  ///< Host time spent on translation.
-    /// Ways from block to block: by a link or a cache in the code itself; through the engine.
-    std::optional<std::uint64_t> chained_exits;
-    std::optional<std::uint64_t> dispatched_exits;
-    /// Guest memory accesses that the inline lookup answered, and that it did not.
-    std::optional<std::uint64_t> tlb_hits;
-    std::optional<std::uint64_t> tlb_misses;
-    /// Accesses off the fast path for any other reason: devices, page crossings, watched pages.
-    std::optional<std::uint64_t> slow_accesses;
 };
 
 /// Exact stops, for the engines that have them. Owner only, outside run().

@@ -42,6 +42,8 @@ MachineConfig machine_config(const GuestConfig& config) {
     machine.cpus = config.cpus;
     machine.memory_bytes = config.memory_bytes;
     machine.engine = config.engine;
+    machine.code_cache_bytes = config.code_cache_bytes;
+    machine.engine_stats = config.engine_stats;
     machine.user_interrupts = config.user_interrupts;
     machine.kernel = config.kernel;
     machine.initrds = config.initrds;
@@ -157,6 +159,7 @@ void Guest::put_into_pool() {
         pool_.revive(vcpus_[hart], false);
     }
     // Now that all are in the pool, no start that one hart gives another is lost.
+    spdlog::debug("[{}/-] engine {}", config_.name, machine_->vcpu(0).engine_name());
     for (unsigned hart = 0; hart < config_.cpus; ++hart) {
         const bool runs = machine_->may_run(hart);
         spdlog::debug("[{}/{}] {}", config_.name, hart, runs ? "started" : "waits to be started");
@@ -445,7 +448,16 @@ void Guest::Port::set_steal_time(Nanos stolen) {
     guest_.machine_->set_steal_time(hart_, stolen);
 }
 
+EngineStats Guest::Port::stats() const {
+    const std::lock_guard lock(stats_mutex_);
+    return stats_;
+}
+
 void Guest::Port::left_pool() {
+    {
+        const std::lock_guard lock(stats_mutex_);
+        stats_ = vcpu().stats();
+    }
     // Release: pairs with the acquire load in advance(). The guest may be gone once the control
     // thread sees zero, so the callback is copied out first.
     const auto changed = guest_.changed_;

@@ -72,6 +72,7 @@ private:
         void set_steal_time(Nanos stolen) override;
         void left_pool() override;
         VcpuCounters counters() const noexcept;
+        EngineStats stats() const;
 
     private:
         Vcpu& vcpu() const noexcept { return guest_.machine_->vcpu(hart_); }
@@ -87,6 +88,9 @@ private:
             std::atomic<std::uint64_t> sbi_calls{0};
             std::atomic<std::uint64_t> mmio_exits{0};
         } counters_;
+        // Copied when the vCPU leaves the pool.
+        mutable std::mutex stats_mutex_;
+        EngineStats stats_;
     };
 
     enum class Phase : std::uint8_t { created, running, leaving, saving, draining, ended };

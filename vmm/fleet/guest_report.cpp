@@ -19,6 +19,7 @@ GuestReport Guest::report(Nanos fleet_started) const {
         report.started_ns = since_start(started_);
         report.ended_ns = since_start(ended_);
     }
+    report.engine = machine_->vcpu(0).engine_name();
     for (unsigned hart = 0; hart < config_.cpus; ++hart) {
         const sched::VcpuTimes times = pool_.times(vcpus_[hart]);
         const VcpuCounters counters = ports_[hart]->counters();
@@ -32,6 +33,7 @@ GuestReport Guest::report(Nanos fleet_started) const {
             .user_interrupts = counters.user_interrupts,
             .sbi_calls = counters.sbi_calls,
             .mmio_exits = counters.mmio_exits,
+            .engine = ports_[hart]->stats(),
         });
         for (unsigned level = 0; level <= kLevels; ++level) {
             report.levels[level].cpu_ns += times.run_at[level];

@@ -47,6 +47,7 @@ struct MachineConfig {
     std::uint64_t memory_bytes = std::uint64_t{128} << 20;  ///< A multiple of 4 KiB.
     std::string engine = "auto";
     std::size_t code_cache_bytes = kDefaultCodeCacheBytes;  ///< Of all harts together.
+    bool engine_stats = false;                              ///< EngineOptions::collect_stats.
     bool user_interrupts = true;             ///< Announce the N extension when the engine has it.
     std::string kernel;                      ///< Path of an ELF or RISC-V Image (raw or gzip).
     std::vector<std::uint8_t> kernel_bytes;  ///< Used when `kernel` is empty.

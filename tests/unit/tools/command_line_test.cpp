@@ -47,6 +47,9 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
          "--memory=1G",
          "--engine",
          "interp",
+         "--code-cache",
+         "16M",
+         "--engine-stats",
          "--initrd",
          "a",
          "--initrd",
@@ -82,6 +85,8 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
     EXPECT_EQ(guest.config.cpus, 2U);
     EXPECT_EQ(guest.config.memory_bytes, std::uint64_t{1} << 30);
     EXPECT_EQ(guest.config.engine, "interp");
+    EXPECT_EQ(guest.config.code_cache_bytes, std::uint64_t{16} << 20);
+    EXPECT_TRUE(fleet.engine_stats);
     EXPECT_THAT(guest.config.initrds, ElementsAre("a", "b"));
     EXPECT_EQ(guest.config.cmdline, "x y");
     EXPECT_THAT(guest.environment, ElementsAre("A=1", "B=2"));
@@ -147,7 +152,7 @@ TEST(RunCommandLine, mistakes_are_usage_errors_that_say_what_is_wrong) {
     );
     EXPECT_THAT(usage_error({"run", "--memory", "lots", "a"}), HasSubstr("--memory: 'lots'"));
     EXPECT_THAT(
-        usage_error({"run", "--engine", "dbt", "a"}), HasSubstr("accepted: auto or interp")
+        usage_error({"run", "--engine", "kvm", "a"}), HasSubstr("accepted: auto or interp")
     );
     EXPECT_THAT(usage_error({"run", "--policy", "nice", "a"}), HasSubstr("priority or fair"));
     EXPECT_THAT(usage_error({"run", "--log-level", "loud", "a"}), HasSubstr("--log-level"));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "report/engine.hpp"
 #include "report/json.hpp"
 #include "report/table.hpp"
 
@@ -17,7 +18,15 @@ vmm::FleetReport sample() {
     vmm::FleetReport report{.policy = "fair", .workers = 2, .wall_ns = 5'000'000'000, .guests = {}};
     vmm::GuestReport guest;
     guest.outcome = {.name = "a", .ending = vmm::Ending::powered_off, .status = 63, .message = ""};
+    guest.engine = "interp";
     guest.vcpus.push_back({.run_ns = 7, .instructions = 42});
+    guest.vcpus.back().engine = {
+        .translated_blocks = 5,
+        .translated_bytes = 2048,
+        .chained_exits = 990,
+        .dispatched_exits = 10,
+        .tlb_misses = 3,
+    };
     guest.levels[2] = {
         .cpu_ns = 1'500'000,
         .requests = 3,
@@ -47,7 +56,11 @@ TEST(JsonReport, has_the_documented_fields) {
     EXPECT_EQ(guest["ending"], "powered_off");
     EXPECT_EQ(guest["status"], 63);
     EXPECT_EQ(guest["exit_code"], 127);
+    EXPECT_EQ(guest["engine"], "interp");
     EXPECT_EQ(guest["vcpus"][0]["instructions"], 42);
+    EXPECT_EQ(guest["vcpus"][0]["engine"]["translated_blocks"], 5);
+    EXPECT_EQ(guest["vcpus"][0]["engine"]["tlb_misses"], 3);
+    EXPECT_TRUE(guest["vcpus"][0]["engine"]["tlb_hits"].is_null());
     ASSERT_EQ(guest["levels"].size(), 2U);
     EXPECT_EQ(guest["levels"][0]["level"], 2);
     EXPECT_EQ(guest["levels"][0]["wakes_user_interrupt"], 1);
@@ -61,9 +74,21 @@ TEST(JsonReport, survives_what_is_no_text) {
     );
 }
 
+TEST(EngineTable, adds_vcpus_up_and_says_what_nobody_counted) {
+    auto report = sample();
+    report.guests[0].vcpus.push_back(report.guests[0].vcpus[0]);
+    report.guests[0].vcpus[1].engine.tlb_hits = 7;
+    const std::string table = engine_table(report);
+    EXPECT_THAT(table, HasSubstr("engine interp of guest a:"));
+    EXPECT_THAT(table, HasSubstr("84 instructions"));
+    EXPECT_THAT(table, HasSubstr("10 blocks, 4.00 KiB of guest code, in unknown time"));
+    EXPECT_THAT(table, HasSubstr("chained 99.00 % (1980 chained, 20 through the engine)"));
+    EXPECT_THAT(table, HasSubstr("hit rate unknown (not counted hits, 6 misses)"));
+}
+
 TEST(LevelTable, shows_active_levels_and_a_total) {
     const std::string table = level_table(sample());
-    EXPECT_THAT(table, HasSubstr("policy fair, 2 workers, 5.00 s"));
+    EXPECT_THAT(table, HasSubstr("policy fair, 2 workers, 5.00 s, engine interp\n"));
     EXPECT_THAT(table, HasSubstr("1.50 ms"));
     EXPECT_THAT(table, HasSubstr("64.0 KiB"));
     EXPECT_THAT(table, HasSubstr("none"));

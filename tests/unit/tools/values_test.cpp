@@ -128,5 +128,13 @@ TEST(GuestName, is_a_plain_word) {
     EXPECT_THROW((void)parse_guest_name(std::string(33, 'a')), BadValue);
 }
 
+TEST(Values, a_code_cache_has_its_own_bounds) {
+    EXPECT_EQ(parse_code_cache_size("1M"), std::uint64_t{1} << 20);
+    EXPECT_EQ(parse_code_cache_size("4G"), std::uint64_t{4} << 30);
+    for (const char* text : {"1023K", "5G", "0", "x", "-1"}) {
+        EXPECT_THROW((void)parse_code_cache_size(text), BadValue) << text;
+    }
+}
+
 }  // namespace
 }  // namespace tools

@@ -2,10 +2,12 @@
 #include "cpu/interp/block_cache.hpp"
 
 #include "cpu/interp/translate.hpp"
+#include "cpu/riscv/decode.hpp"
 
 #include <vmm/types.hpp>
 
 #include <sys/mman.h>
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -24,6 +26,25 @@ std::uint64_t load_word(const std::byte* at) {
 
 /// The longest block: its instructions and the Insn that falls through.
 constexpr std::size_t kMaxBlockBytes = sizeof(Block) + (kMaxBlockInsns + 1) * sizeof(Insn);
+
+Nanos monotonic_now() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
+}
+
+std::uint64_t guest_bytes(const Block& block) {
+    if (block.word != 0) {
+        return 4;
+    }
+    std::uint64_t bytes = 0;
+    for (unsigned n = 0; n < block.count; ++n) {
+        bytes +=
+            riscv::instruction_length(block.page->half(static_cast<unsigned>(block.offset + bytes))
+            );
+    }
+    return bytes;
+}
 
 }  // namespace
 
@@ -91,6 +112,7 @@ void BlockCache::empty() {
 
 CodePage& BlockCache::page(const std::byte* host) {
     if (pages_.size() >= max_pages_ && !pages_.contains(host)) {
+        ++stats_.flushes;
         empty();
     }
     std::unique_ptr<CodePage>& slot = pages_[host];
@@ -110,6 +132,7 @@ CodePage& BlockCache::page(const std::byte* host) {
 
 Block* BlockCache::new_block(CodePage& page, unsigned offset) {
     if (capacity_ - used_ < kMaxBlockBytes) {
+        ++stats_.flushes;
         empty();
         return nullptr;
     }
@@ -130,11 +153,31 @@ Block* BlockCache::block(CodePage& page, unsigned offset) {
         return known;
     }
     Block* block = new_block(page, offset);
-    if (block != nullptr) {
-        used_ += sizeof(Block) + translate_block(*block, {.stops = stops_}) * sizeof(Insn);
-        page.add(block);
+    return block == nullptr ? nullptr : keep(page, block);
+}
+
+/// Decodes a new block into the cache.
+Block* BlockCache::keep(CodePage& page, Block* block) {
+    const bool timed = stats_.translation_ns.has_value();
+    const Nanos begin = timed ? monotonic_now() : 0;
+    const BlockLimits limits{.stops = stops_};
+    const std::size_t insns =
+        block->word != 0 ? translate_crossing(*block, limits) : translate_block(*block, limits);
+    used_ += sizeof(Block) + insns * sizeof(Insn);
+    page.add(block);
+    ++stats_.translated_blocks;
+    stats_.translated_bytes += guest_bytes(*block);
+    if (timed) {
+        *stats_.translation_ns += monotonic_now() - begin;
     }
     return block;
+}
+
+EngineStats BlockCache::stats() const {
+    EngineStats stats = stats_;
+    stats.code_bytes = used_ - kMaxBlockBytes + pages_.size() * sizeof(CodePage);
+    stats.code_capacity = capacity_ + max_pages_ * sizeof(CodePage);
+    return stats;
 }
 
 Block* BlockCache::crossing_block(CodePage& page, std::uint32_t word) {
@@ -144,12 +187,11 @@ Block* BlockCache::crossing_block(CodePage& page, std::uint32_t word) {
         }
     }
     Block* block = new_block(page, 4094);
-    if (block != nullptr) {
-        block->word = word;
-        used_ += sizeof(Block) + translate_crossing(*block, {.stops = stops_}) * sizeof(Insn);
-        page.add(block);
+    if (block == nullptr) {
+        return nullptr;
     }
-    return block;
+    block->word = word;
+    return keep(page, block);
 }
 
 Block* BlockCache::step_block(

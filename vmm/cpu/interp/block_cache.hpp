@@ -3,6 +3,8 @@
 
 #include "cpu/interp/insn.hpp"
 
+#include <vmm/engine_stats.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -86,6 +88,10 @@ public:
     std::uint64_t generation() const { return generation_; }
     /// Counts how often the arena was emptied: who keeps an Insn* compares this.
     std::uint64_t epoch() const { return epoch_; }
+    /// What it decoded and holds; the translations part of the engine's statistics.
+    EngineStats stats() const;
+    /// Take the time of decoding from now on.
+    void time_translation() { stats_.translation_ns = 0; }
     bool ok() const { return arena_ != nullptr; }
 
 private:
@@ -97,6 +103,9 @@ private:
     std::size_t capacity_;  // of the arena
     std::size_t max_pages_;
     std::size_t used_;  // the beginning belongs to step_block()
+    Block* keep(CodePage& page, Block* block);
+
+    EngineStats stats_;
     std::uint64_t generation_ = 1;
     std::uint64_t epoch_ = 0;
     std::unordered_map<const std::byte*, std::unique_ptr<CodePage>> pages_;

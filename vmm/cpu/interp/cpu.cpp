@@ -31,6 +31,9 @@ Cpu::Cpu(
     , id(hart_id)
     , blocks(options.code_cache_bytes) {
     hart.state.stopped = 1;
+    if (options.collect_stats) {
+        blocks.time_translation();
+    }
     set_budget(saved_budget, -1);
     retired_base = static_cast<std::uint64_t>(saved_budget);
     refresh_mode();
@@ -156,6 +159,7 @@ Cpu::CodeSpot Cpu::find_code() {
 }
 
 Insn* Cpu::look_up() {
+    ++lookups;
     JumpEntry& known = jumps[jump_index(pc)];
     if (known.pc == pc) {
         return known.code;

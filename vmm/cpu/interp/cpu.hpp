@@ -107,6 +107,9 @@ struct Cpu final : riscv::TimeSource {
 
     std::uint64_t sbi_calls = 0;
     std::uint64_t mmio_exits = 0;
+    std::uint64_t lookups = 0;         ///< Of code, by the engine.
+    std::uint64_t tlb_misses = 0;      ///< Data accesses that `tlb` did not answer,
+    std::uint64_t split_accesses = 0;  ///< and those across pages.
 
     std::uint64_t guest_time() override;
 

@@ -53,6 +53,7 @@ bool Cpu::locate(std::uint64_t address, Access access, Located& located) {
 }
 
 AccessResult Cpu::load(std::uint64_t address, unsigned size, std::uint64_t& value) {
+    ++tlb_misses;
     if ((address & kPageOffsetMask) + size > kPageSize) {
         return split_load(address, size, value) ? AccessResult::done : AccessResult::fault;
     }
@@ -78,6 +79,7 @@ AccessResult Cpu::load(std::uint64_t address, unsigned size, std::uint64_t& valu
 }
 
 AccessResult Cpu::store(std::uint64_t address, unsigned size, std::uint64_t value) {
+    ++tlb_misses;
     if ((address & kPageOffsetMask) + size > kPageSize) {
         return split_store(address, size, value) ? AccessResult::done : AccessResult::fault;
     }
@@ -105,6 +107,7 @@ AccessResult Cpu::store(std::uint64_t address, unsigned size, std::uint64_t valu
 }
 
 bool Cpu::split_load(std::uint64_t address, unsigned size, std::uint64_t& value) {
+    ++split_accesses;
     const std::uint64_t next_page = (address | kPageOffsetMask) + 1;
     const auto first_bytes = static_cast<unsigned>(next_page - address);
     Located first;
@@ -122,6 +125,7 @@ bool Cpu::split_load(std::uint64_t address, unsigned size, std::uint64_t& value)
 }
 
 bool Cpu::split_store(std::uint64_t address, unsigned size, std::uint64_t value) {
+    ++split_accesses;
     const std::uint64_t next_page = (address | kPageOffsetMask) + 1;
     const auto first_bytes = static_cast<unsigned>(next_page - address);
     Located first;

@@ -119,6 +119,13 @@ public:
         };
     }
 
+    EngineStats stats() const noexcept override {
+        EngineStats stats = cpu_.blocks.stats();
+        stats.dispatched_exits = cpu_.lookups;
+        stats.tlb_misses = cpu_.tlb_misses - cpu_.mmio_exits - cpu_.split_accesses;
+        stats.slow_accesses = cpu_.mmio_exits + cpu_.split_accesses;
+        return stats;
+    }
     std::string_view engine_name() const noexcept override { return "interp"; }
 
     VcpuDebug* debug() noexcept override { return this; }

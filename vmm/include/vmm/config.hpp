@@ -27,12 +27,18 @@ struct Tenant {
     std::uint32_t weight = 100;        ///< Share within a level, relative to the others'.
 };
 
+/// What one guest's code caches hold together by default, split evenly over its vCPUs.
+inline constexpr std::uint64_t kDefaultCodeCacheBytes = std::uint64_t{64} << 20;
+
 /// One guest, as a person describes it on the command line or in a fleet file.
 struct GuestConfig {
     std::string name = "guest";
     unsigned cpus = 1;
     std::uint64_t memory_bytes = std::uint64_t{128} << 20;
     std::string engine = "auto";
+    std::uint64_t code_cache_bytes = kDefaultCodeCacheBytes;  ///< Of all vCPUs together.
+    /// Let the engine count for VcpuReport::engine even what costs the guest speed to count.
+    bool engine_stats = false;
     std::string kernel;                ///< Path of an ELF or RISC-V Image (raw or gzip).
     std::vector<std::string> initrds;  ///< Paths; concatenated in order after `initrd_bytes`.
     std::vector<std::uint8_t> initrd_bytes;

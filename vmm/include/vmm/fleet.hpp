@@ -2,6 +2,7 @@
 #pragma once
 
 #include <vmm/config.hpp>
+#include <vmm/engine_stats.hpp>
 #include <vmm/error.hpp>
 
 #include <array>
@@ -60,10 +61,12 @@ struct VcpuReport {
     std::uint64_t user_interrupts = 0;
     std::uint64_t sbi_calls = 0;
     std::uint64_t mmio_exits = 0;
+    EngineStats engine;  ///< As of the guest's end.
 };
 
 struct GuestReport {
     GuestOutcome outcome;
+    std::string engine;  ///< The one that executes it, also where the configuration says "auto".
     std::vector<VcpuReport> vcpus;
     std::array<LevelReport, kLevels + 1> levels{};  ///< [64]: work without a level.
     std::uint64_t bad_requests = 0;
