@@ -135,11 +135,14 @@ static void pair_mode(uint64_t hart) {
     uint64_t start = now();
     const uint64_t alone_sum = busy_work(BUSY_COUNT);
     const uint64_t alone = now() - start;
-    const struct sbi_result started =
-        sbi_call(SBI_HSM, 0, 1 - hart, (uintptr_t)second_start, (uintptr_t)second_main);
-    if (started.error != 0) {
-        print("no second hart\n");
-        power_off(1);
+    /* OpenSBI refuses until the other hart has come through its own start. */
+    const uint64_t patience = now() + 10 * TIMEBASE_HZ;
+    while (sbi_call(SBI_HSM, 0, 1 - hart, (uintptr_t)second_start, (uintptr_t)second_main).error
+           != 0) {
+        if (now() > patience) {
+            print("no second hart\n");
+            power_off(1);
+        }
     }
     while (second_done != 1) {
     }

@@ -37,6 +37,7 @@ struct sbi_result {
     uint64_t value;
 };
 
+#ifdef __riscv
 static inline struct sbi_result
 sbi_call(uint64_t extension, uint64_t function, uint64_t arg0, uint64_t arg1, uint64_t arg2) {
     register uint64_t a0 __asm__("a0") = arg0;
@@ -47,6 +48,7 @@ sbi_call(uint64_t extension, uint64_t function, uint64_t arg0, uint64_t arg1, ui
     __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a6), "r"(a7) : "memory");
     return (struct sbi_result){(int64_t)a0, a1};
 }
+#endif
 #define SBI_BASE 0x10ul
 #define SBI_TIME 0x54494d45ul
 #define SBI_HSM 0x48534dul

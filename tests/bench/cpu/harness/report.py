@@ -9,6 +9,10 @@ CLASS_FLOORS = {"integer": 1.3, "control": 3.0, "memory": 2.0, "float": 5.0, "sy
 OVERALL_FLOOR = 3.0
 WORKLOAD_FLOOR = 1.0
 NATIVE_AIM = 2.0
+PAIR_FLOOR = 0.95
+LINUX_FLOOR = 1.0
+MEMORY_LIMIT_MIB = 16.0
+CODE_LIMIT_MIB = 64.0
 
 
 def geometric_mean(values):
@@ -89,3 +93,53 @@ def print_classes(rows, floors):
         print(f"our time / native, geometric mean of {len(native)} workloads: {means['native']:.2f} (aim: below "
               f"{NATIVE_AIM:g})")
     return means
+
+
+def print_pair(gains, floors):
+    """What two busy harts gain over one, beside what two native threads gain."""
+    print("\ntwo busy harts on two workers: work done at once / alone")
+    for machine, values in gains.items():
+        print(f"  {machine:8}{middle(values)}")
+    ratio = statistics.median(cops / native for cops, native in zip(gains["cops"], gains["native"]))
+    print(f"  cops / native {ratio:.3f}   {floors.verdict('gain of two harts', ratio, PAIR_FLOOR)}")
+
+
+def print_linux(boots, floors):
+    if boots is None:
+        floors.missed.append("Linux was not measured")
+        return
+    print("\nstock Debian kernel with busybox, seconds")
+    for machine, runs in boots.items():
+        parts = [f"{what} {middle([run[what] for run in runs])}" for what in ("shell", "script", "total")]
+        print(f"  {machine:6}" + "   ".join(parts))
+    if "qemu" in boots:
+        for what in ("shell", "script", "total"):
+            ratio = statistics.median(qemu[what] / cops[what] for qemu, cops in zip(boots["qemu"], boots["cops"]))
+            verdict = floors.verdict(f"Linux, {what}", ratio, LINUX_FLOOR) if what == "shell" else ""
+            print(f"  {what:7}QEMU / cops {ratio:6.2f}   {verdict}")
+    print("resident MiB after the script (Pss)")
+    for machine, runs in boots.items():
+        size = {part: statistics.median(run["memory"][part] for run in runs) / 1024 for part in runs[0]["memory"]}
+        print(f"  {machine:6}touched guest RAM {size['guest']:.1f}, translated code {size['code']:.1f}, "
+              f"all else {size['rest']:.1f}")
+        if machine == "cops":
+            print("        all else: " + floors.verdict("MiB beyond guest RAM and code", size["rest"],
+                                                        MEMORY_LIMIT_MIB, least=False))
+            print("        code: " + floors.verdict("MiB of code", size["code"], CODE_LIMIT_MIB, least=False))
+
+
+def _microseconds(runs, name, unit):
+    return f"{name[-3:]} {statistics.median(run[name] for run in runs) * unit:8.1f}"
+
+
+def print_latency(timers, preemption):
+    print("\ntimer interrupt to handler while the hart is busy, us (medians of the rounds)")
+    for machine, runs in timers.items():
+        print(f"  {machine:9}" + "  ".join(_microseconds(runs, name, 0.1) for name in ("p50", "p99", "max")))
+    if preemption is None:
+        return
+    print("run() of a busy hart returns after, us")
+    for kind, runs in preemption.items():
+        for event in ("request", "deadline"):
+            times = "  ".join(_microseconds(runs, f"{event}_{part}", 1e-3) for part in ("p50", "p99", "max"))
+            print(f"  {kind:9}{event:10}{times}")

@@ -24,7 +24,7 @@ extern const struct workload float_workloads[];
 
 /* Integer work on its own stack only, for several harts or threads at once. */
 uint64_t busy_work(uint64_t count);
-#define BUSY_COUNT 700ul
+#define BUSY_COUNT 20000ul
 
 static inline uint64_t next_random(uint64_t* state) {
     *state ^= *state << 13;
