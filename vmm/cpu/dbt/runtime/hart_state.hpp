@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/dbt/runtime/float_constants.hpp"
 #include "cpu/dbt/runtime/tlb.hpp"
 
 #include <cstddef>
@@ -49,15 +50,14 @@ struct HartState {
 
     /// fflags raised by C++ code, not by the host's unit.
     std::uint32_t fflags;
-    std::uint32_t unused;
+    std::uint32_t float_request;  ///< For float_slow(): which instruction. Scratch of float code.
 
     // Host registers while a helper runs: those that hold guest registers.
     std::uint64_t saved_gp[10];
     std::uint64_t saved_xmm[13];
     std::uint64_t argument;  ///< Of the call in progress.
 
-    // Constants for generated code.
-    alignas(16) std::uint64_t box_mask[2];  ///< High half of the low lane: boxes a single.
+    FloatConstants float_constants;
     /// Temporaries of the region that runs which no host register holds.
     std::uint64_t spills[64];
     /// MXCSR values for guest code, by host rounding control (nearest, down, up, zero): all

@@ -4,6 +4,7 @@
 #include "cpu/dbt/ir/ir.hpp"
 #include "cpu/dbt/runtime/hart_state.hpp"
 #include "cpu/dbt/x64/allocation.hpp"
+#include "cpu/dbt/x64/host_features.hpp"
 #include "cpu/dbt/x64/registers.hpp"
 #include "cpu/dbt/x64/thunks.hpp"
 
@@ -32,6 +33,10 @@ public:
         , thunks_(thunks) {}
 
     asmjit::x86::Assembler& a;
+    HostFeatures features = host_features();
+    ir::Mode mode{};  ///< Of the region.
+    /// f registers known to hold NaN-boxed singles before the instruction at hand, bit n for fn.
+    std::uint32_t boxed = 0;
 
     /// A word of HartState: state(offsetof(HartState, fflags), 4).
     static Mem state(std::size_t offset, unsigned size = 8) {
@@ -85,7 +90,7 @@ private:
     std::vector<std::function<void()>> cold_;
 };
 
-/// Op::float_op and Op::float_dirty (emit_float*.cpp).
+/// Op::float_op (emit_float*.cpp).
 void emit_float(Emitter& e, const ir::Inst& inst);
 
 }  // namespace vmm::dbt

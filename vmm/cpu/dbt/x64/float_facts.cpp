@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/dbt/x64/float_facts.hpp"
+
+namespace vmm::dbt {
+namespace {
+
+using riscv::Op;
+
+/// Of float operations with an f result: whether it is a single.
+bool gives_single(Op op) {
+    switch (op) {
+    case Op::fadd_d:
+    case Op::fsub_d:
+    case Op::fmul_d:
+    case Op::fdiv_d:
+    case Op::fsqrt_d:
+    case Op::fmadd_d:
+    case Op::fmsub_d:
+    case Op::fnmsub_d:
+    case Op::fnmadd_d:
+    case Op::fsgnj_d:
+    case Op::fsgnjn_d:
+    case Op::fsgnjx_d:
+    case Op::fmin_d:
+    case Op::fmax_d:
+    case Op::fcvt_d_s:
+    case Op::fcvt_d_w:
+    case Op::fcvt_d_wu:
+    case Op::fcvt_d_l:
+    case Op::fcvt_d_lu:
+    case Op::fmv_d_x:
+        return false;
+    default:
+        return true;
+    }
+}
+
+bool jumps_within(const ir::Inst& inst) {
+    return (inst.op == ir::Op::branch || inst.op == ir::Op::jump) && inst.target.internal;
+}
+
+}  // namespace
+
+std::uint32_t boxed_after(const ir::Inst& inst, std::uint32_t boxed) {
+    if (!ir::is_float(inst.dst)) {
+        return boxed;
+    }
+    const std::uint32_t bit = std::uint32_t{1} << (inst.dst - ir::kFirstFloat);
+    bool is_boxed = false;
+    if (inst.op == ir::Op::load_float) {
+        is_boxed = inst.size == 4;
+    } else if (inst.guest == Op::fsgnj_d && inst.a == inst.b) {
+        is_boxed = (boxed >> (inst.a - ir::kFirstFloat) & 1) != 0;  // fmv.d copies all bits
+    } else {
+        is_boxed = inst.op == ir::Op::float_op && gives_single(inst.guest);
+    }
+    return is_boxed ? boxed | bit : boxed & ~bit;
+}
+
+std::vector<std::uint32_t> boxed_at_blocks(const ir::Region& region, std::uint32_t entry) {
+    std::vector<std::uint32_t> at(region.blocks.size(), ~std::uint32_t{0});
+    at[0] = entry;
+    // From above to the greatest fixed point: each round removes at least one bit.
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (std::size_t n = 0; n < region.blocks.size(); ++n) {
+            std::uint32_t boxed = at[n];
+            for (const ir::Inst& inst : region.blocks[n].insts) {
+                if (jumps_within(inst) && (at[inst.target.block] & ~boxed) != 0) {
+                    at[inst.target.block] &= boxed;
+                    changed = true;
+                }
+                boxed = boxed_after(inst, boxed);
+            }
+        }
+    }
+    return at;
+}
+
+}  // namespace vmm::dbt
