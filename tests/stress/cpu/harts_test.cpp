@@ -2,6 +2,7 @@
 // Several harts of one machine on threads of their own: atomics, reservations, fences, interrupts
 // and requests from outside.
 #include "cpu/engine.hpp"
+#include "cpu/riscv/encoding.hpp"
 #include "riscv_assembler.hpp"
 
 #include <gtest/gtest.h>
@@ -235,4 +236,38 @@ TEST_F(Harts, interrupts_raised_by_another_thread_are_all_seen) {
     harts[0]->request_exit();
     runner.join();
     EXPECT_EQ(word(kShared).load(), 100U);
+}
+
+// A device may raise its interrupt in the moment in which another hart starts this one.
+TEST_F(Harts, an_interrupt_raised_during_a_start_stays_pending) {
+    constexpr std::uint64_t kStarts = 3 * kRounds;  // the moment is short
+    std::atomic<std::uint64_t> round{0};
+    std::atomic<std::uint64_t> raised{0};
+    std::thread device([&] {
+        for (std::uint64_t i = 1; i <= kStarts; ++i) {
+            for (unsigned n = 1; round.load() != i; ++n) {
+                if (n % 4096 == 0) {
+                    std::this_thread::yield();
+                }
+            }
+            harts[0]->set_interrupt(vmm::InterruptLine::supervisor_external, true);
+            raised = i;
+        }
+    });
+    constexpr std::uint64_t kExternal = vmm::riscv::bit(vmm::riscv::kSupervisorExternal);
+    std::uint64_t lost = 0;
+    for (std::uint64_t i = 1; i <= kStarts; ++i) {
+        harts[0]->set_interrupt(vmm::InterruptLine::supervisor_external, false);
+        round = i;
+        for (std::uint64_t wait = i % 4096; wait != 0; --wait) {
+            std::atomic_signal_fence(std::memory_order_seq_cst);  // another moment each time
+        }
+        harts[0]->start(vmm::GuestPhys{kCode}, 0);
+        while (raised.load() != i) {
+            std::this_thread::yield();
+        }
+        lost += (harts[0]->save().sip & kExternal) == 0;
+    }
+    device.join();
+    EXPECT_EQ(lost, 0u);
 }

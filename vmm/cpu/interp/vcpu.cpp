@@ -70,10 +70,9 @@ public:
         state.pc = address.value;
         state.x[10] = cpu_.id;
         state.x[11] = opaque;
-        // What the outside has raised stays pending.
-        state.sip = cpu_.hart.lines.load(std::memory_order_relaxed);
         state.instret = cpu_.retired(cpu_.saved_budget);
-        load(state);
+        // Not the lines: what the outside has raised, or raises meanwhile, stays pending.
+        load_hart(state);
     }
 
     riscv::State save() const override {
@@ -88,25 +87,8 @@ public:
     }
 
     void load(const riscv::State& state) override {
-        constexpr std::uint64_t kLines =
-            riscv::bit(riscv::kSupervisorSoftware) | riscv::bit(riscv::kSupervisorExternal);
-        cpu_.hart.state = state;
-        cpu_.hart.state.sip &= ~kLines;
-        cpu_.hart.state.fcsr &= 0xff;
-        if (state.privilege != riscv::Privilege::user) {
-            cpu_.hart.state.privilege = riscv::Privilege::supervisor;
-        }
         cpu_.hart.lines.store(state.sip & kLines, std::memory_order_relaxed);
-        std::copy_n(state.x.begin(), 32, cpu_.x.begin());
-        cpu_.x[0] = 0;
-        cpu_.f = state.f;
-        cpu_.pc = state.pc & ~std::uint64_t{1};
-        cpu_.fflags = 0;
-        cpu_.reservation = {};
-        cpu_.retired_base = state.instret + static_cast<std::uint64_t>(cpu_.saved_budget);
-        cpu_.blocks.fence_i();
-        cpu_.caches.flush();
-        cpu_.refresh_mode();
+        load_hart(state);
     }
 
     VcpuCounters counters() const noexcept override {
@@ -138,6 +120,29 @@ public:
     }
 
 private:
+    static constexpr std::uint64_t kLines =
+        riscv::bit(riscv::kSupervisorSoftware) | riscv::bit(riscv::kSupervisorExternal);
+
+    /// All but the interrupt lines, which other threads set at any time.
+    void load_hart(const riscv::State& state) {
+        cpu_.hart.state = state;
+        cpu_.hart.state.sip &= ~kLines;
+        cpu_.hart.state.fcsr &= 0xff;
+        if (state.privilege != riscv::Privilege::user) {
+            cpu_.hart.state.privilege = riscv::Privilege::supervisor;
+        }
+        std::copy_n(state.x.begin(), 32, cpu_.x.begin());
+        cpu_.x[0] = 0;
+        cpu_.f = state.f;
+        cpu_.pc = state.pc & ~std::uint64_t{1};
+        cpu_.fflags = 0;
+        cpu_.reservation = {};
+        cpu_.retired_base = state.instret + static_cast<std::uint64_t>(cpu_.saved_budget);
+        cpu_.blocks.fence_i();
+        cpu_.caches.flush();
+        cpu_.refresh_mode();
+    }
+
     Cpu cpu_;
 };
 
