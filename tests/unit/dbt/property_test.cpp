@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random code, translated, evaluated and compared with the interpreter, before and after the
-// optimiser had it. Seeds are printed where something differs; COPS_DBT_SEED runs one alone.
+// optimiser had it. Seeds are printed where something differs; COPS_DBT_SEED runs one alone,
+// COPS_DBT_SEEDS that many.
 #include "cpu/dbt/frontend/frontend.hpp"
 #include "cpu/dbt/ir/print.hpp"
 #include "cpu/dbt/ir/verify.hpp"
@@ -149,6 +150,9 @@ protected:
 TEST_F(Property, translation_agrees_with_the_interpreter) {
     std::uint64_t first = 1;
     std::uint64_t last = 3000;
+    if (const char* seeds = std::getenv("COPS_DBT_SEEDS")) {
+        last = std::strtoull(seeds, nullptr, 0);
+    }
     if (const char* seed = std::getenv("COPS_DBT_SEED")) {
         first = last = std::strtoull(seed, nullptr, 0);
     }

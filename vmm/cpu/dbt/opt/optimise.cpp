@@ -2,11 +2,17 @@
 #include "cpu/dbt/opt/optimise.hpp"
 
 #include "cpu/dbt/ir/verify.hpp"
+#include "cpu/dbt/opt/passes.hpp"
 
 namespace vmm::dbt {
 
 void optimise(ir::Region& region) {
-    ir::expect_valid(region, "optimise");
+    opt::fold(region);
+    ir::expect_valid(region, "fold");
+    opt::remove_dead(region);
+    ir::expect_valid(region, "remove_dead");
+    opt::remove_float_dirty(region);
+    ir::expect_valid(region, "remove_float_dirty");
 }
 
 }  // namespace vmm::dbt

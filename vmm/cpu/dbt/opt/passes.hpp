@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cpu/dbt/ir/ir.hpp"
+
+/// The optimiser's passes; each takes a valid region to a valid region.
+namespace vmm::dbt::opt {
+
+/// From the top of each block down: constants and copies are put in where they are used, and
+/// instructions replaced by cheaper ones that compute the same.
+void fold(ir::Region& region);
+
+/// From the end of each block up: takes away what nobody can observe.
+void remove_dead(ir::Region& region);
+
+/// Takes away float_dirty where every way into the block has been through one.
+void remove_float_dirty(ir::Region& region);
+
+}  // namespace vmm::dbt::opt
