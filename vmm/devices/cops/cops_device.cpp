@@ -3,6 +3,8 @@
 
 #include "memory/state.hpp"
 
+#include <virtio/virtio_config.h>
+
 #include <utility>
 
 namespace vmm {
@@ -99,8 +101,8 @@ void CopsDevice::save(StateWriter& out) const {
 
 Result<void> CopsDevice::load(
     StateReader& in,
-    std::uint32_t /*status*/,
-    std::uint64_t /*features*/,
+    std::uint32_t status,
+    std::uint64_t features,
     std::span<const VirtioQueue> /*queues*/
 ) {
     if (!in.get_bool()) {
@@ -111,8 +113,12 @@ Result<void> CopsDevice::load(
     for (std::uint64_t& post : posts) {
         post = in.get<std::uint64_t>();
     }
+    // Else the device would work on queues that its transport holds for unused.
+    const bool driver_ok = (status & VIRTIO_CONFIG_S_DRIVER_OK) != 0;
+    const bool fits =
+        saved && saved->active == driver_ok && (!driver_ok || saved->features == features);
     const std::lock_guard lock(mutex_);
-    if (!saved || !in.ok() || !core_.load(*saved)) {
+    if (!in.ok() || !fits || !core_.load(*saved)) {
         return fail(ErrorKind::configuration, "saved virtio-cops state is damaged");
     }
     for (std::size_t i = 0; i < posts.size(); ++i) {
