@@ -72,6 +72,11 @@ constexpr std::array kGuestOptions{
         [](GuestOptions& g, Text v, const Context& c) {
             g.config.grants.push_back(parse_grant(v, c.base));
         }},
+    GuestOption{"open-files", "N", ValueKind::number, Place::anywhere,
+        "files that the guest may have open at once, 1 to 65535 [1024]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.open_files = static_cast<unsigned>(parse_number(v, 1, 65535));
+        }},
     GuestOption{"base-level", "LEVEL", ValueKind::number, Place::fleet_file,
         "level of work that carries none, 0 (most urgent) to 63 [16]",
         [](GuestOptions& g, Text v, const Context&) {

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <set>
 #include <utility>
 
@@ -37,6 +38,19 @@ void check_memory(const vmm::GuestConfig& guest) {
     }
 }
 
+/// The COPS kernel has no clock of its own that knows the date.
+void tell_real_time(std::string& cmdline) {
+    if ((" " + cmdline).find(" boot_time=") != std::string::npos) {
+        return;
+    }
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    cmdline += fmt::format(
+        "{}boot_time={}",
+        cmdline.empty() ? "" : " ",
+        std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()
+    );
+}
+
 vmm::GuestConfig prepare(const GuestOptions& options, const Images& images) {
     vmm::GuestConfig guest = options.config;
     check_grants(guest);
@@ -49,6 +63,7 @@ vmm::GuestConfig prepare(const GuestOptions& options, const Images& images) {
     words.insert(words.end(), options.arguments.begin(), options.arguments.end());
     guest.initrd_bytes = make_boot_archive(application, words, options.environment);
     guest.kernel = images.kernel().string();
+    tell_real_time(guest.cmdline);
     return guest;
 }
 

@@ -9,9 +9,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
 
 #include <pthread.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -23,6 +26,7 @@ namespace vmm {
 namespace {
 
 constexpr unsigned kMostWorkers = 256;
+constexpr unsigned kMostOpenFiles = 65535;  // virtio-cops: a handle's index has 16 bits
 
 Result<void> check(const FleetConfig& config) {
     if (config.guests.empty()) {
@@ -44,16 +48,55 @@ Result<void> check(const FleetConfig& config) {
         if (guest.tenant.base_level >= kLevels || guest.tenant.ceiling >= kLevels) {
             return fail(
                 ErrorKind::configuration,
-                fmt::format("guest {}: levels go from 0 to {}", guest.name, kLevels - 1)
+                fmt::format("{}: levels go from 0 to {}", guest.name, kLevels - 1)
             );
         }
         if (guest.tenant.weight == 0) {
+            return fail(ErrorKind::configuration, fmt::format("{}: the weight is 0", guest.name));
+        }
+        if (guest.open_files == 0 || guest.open_files > kMostOpenFiles) {
             return fail(
-                ErrorKind::configuration, fmt::format("guest {}: the weight is 0", guest.name)
+                ErrorKind::configuration,
+                fmt::format(
+                    "{}: {} open files are not possible; give 1 to {}",
+                    guest.name,
+                    guest.open_files,
+                    kMostOpenFiles
+                )
             );
         }
     }
     return {};
+}
+
+/// Cuts what the guests may open to what the process may, so that none can use up what another,
+/// or the process itself, needs.
+void share_open_files(FleetConfig& config) {
+    ::rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return;
+    }
+    constexpr std::uint64_t kOwn = 64;        // standard streams, logs, reports, libraries
+    constexpr std::uint64_t kEachWorker = 4;  // ring, event
+    constexpr std::uint64_t kEachGuest = 4;   // memory
+    std::uint64_t taken = kOwn + kEachWorker * config.workers;
+    for (const GuestConfig& guest : config.guests) {
+        taken += kEachGuest + guest.grants.size();
+    }
+    const std::uint64_t left = limit.rlim_cur > taken ? limit.rlim_cur - taken : 0;
+    const std::uint64_t share = std::max<std::uint64_t>(left / config.guests.size(), 1);
+    for (GuestConfig& guest : config.guests) {
+        if (guest.open_files > share) {
+            spdlog::warn(
+                "[{}] may open {} files instead of {}: the process may open {} (ulimit -n)",
+                guest.name,
+                share,
+                guest.open_files,
+                limit.rlim_cur
+            );
+            guest.open_files = static_cast<unsigned>(share);
+        }
+    }
 }
 
 }  // namespace
@@ -156,13 +199,14 @@ Result<std::unique_ptr<Fleet>> Fleet::create(const FleetConfig& config, ConsoleS
     std::unique_ptr<Fleet> fleet(new Fleet);
     Impl& impl = *fleet->impl_;
     impl.config = config;
+    share_open_files(impl.config);
     impl.pool = std::make_unique<sched::WorkerPool>(
         sched::PoolOptions{.workers = config.workers}, std::move(policy)
     );
     const auto sink = std::make_shared<ConsoleSink>(std::move(console));
     for (std::size_t i = 0; i < config.guests.size(); ++i) {
         auto guest = Guest::create(
-            config.guests[i],
+            impl.config.guests[i],
             static_cast<std::uint32_t>(i),
             *impl.pool,
             [sink, i](std::span<const char> bytes) {

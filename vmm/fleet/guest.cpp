@@ -85,7 +85,7 @@ Result<void> Guest::build(ConsoleOutput console) {
     auto grants = io::open_grants(config_.grants);
     if (!grants) {
         return fail(
-            grants.error().kind, fmt::format("guest {}: {}", config_.name, grants.error().message)
+            grants.error().kind, fmt::format("{}: {}", config_.name, grants.error().message)
         );
     }
     auto machine = Machine::create(machine_config(config_), this, std::move(console));
@@ -117,6 +117,7 @@ Result<void> Guest::add_device() {
     options.num_vcpus = config_.cpus;
     options.boards = config_.boards;
     options.user_interrupts = config_.boards && config_.user_interrupts;
+    options.max_handles = config_.open_files;
     for (const io::OpenGrant& grant : io_->grants()) {
         options.grants.push_back({
             .name = grant.name,

@@ -20,7 +20,7 @@ Result<void> check_config(const MachineConfig& config) {
         return fail(
             ErrorKind::configuration,
             fmt::format(
-                "guest {}: {} CPUs are not possible; give 1 to {}",
+                "{}: {} CPUs are not possible; give 1 to {}",
                 config.name,
                 config.cpus,
                 Machine::kMaxCpus
@@ -32,7 +32,7 @@ Result<void> check_config(const MachineConfig& config) {
         return fail(
             ErrorKind::configuration,
             fmt::format(
-                "guest {}: a timebase of {} Hz is not possible; give 1 to 4294967295",
+                "{}: a timebase of {} Hz is not possible; give 1 to 4294967295",
                 config.name,
                 config.timebase_hz
             )
@@ -61,7 +61,7 @@ Machine::create(MachineConfig config, MachineListener* listener, ConsoleOutput c
     if (!memory) {
         return fail(
             memory.error().kind,
-            fmt::format("guest {}: {}", machine->config_.name, memory.error().message)
+            fmt::format("{}: {}", machine->config_.name, memory.error().message)
         );
     }
     machine->memory_ = std::move(*memory);

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <filesystem>
 
 namespace {
@@ -79,6 +80,57 @@ TEST(Application, more_archives_add_files) {
     ASSERT_EQ(made.exit_code, 0) << made.err;
     const auto result = run({"run", "--initrd", archive, "--", "sha256sum", "/extra"});
     EXPECT_THAT(result.out, HasSubstr("ba7816bf")) << result.err;
+}
+
+TEST(Application, knows_the_date) {
+    const auto before = std::time(nullptr);
+    const auto result = run({"run", "--", guest("date")});
+    const auto after = std::time(nullptr);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_GE(std::stoll(result.out), before);
+    EXPECT_LE(std::stoll(result.out), after);
+    // Who wants another date says so.
+    EXPECT_EQ(
+        run({"run", "--cmdline", "boot_time=86400000000000", "--", guest("date")}).out, "86400\n"
+    );
+}
+
+TEST(Application, opens_as_many_files_as_its_guest_may_and_no_more) {
+    const std::string grant = "f=file:" + std::string(COPS_SOURCE_DIR) + "/README.md";
+    const auto opens = [&grant](const std::string& limit) {
+        return run(
+            {"run", "--open-files", limit, "--grant", grant, "--", guest("open-files"), "/host/f"}
+        );
+    };
+    const std::string eight = "8 files, then: Too many open files in system\n";
+    EXPECT_EQ(opens("8").out, eight + eight);
+    // The guest's own limit: 256 in each process, three of them taken.
+    const std::string process = "253 files, then: Too many open files\n";
+    EXPECT_EQ(opens("1024").out, process + process);
+}
+
+TEST(Application, leaves_the_process_the_files_that_it_needs_itself) {
+    const test_support::TemporaryDirectory directory;
+    const std::string report = directory / "report.json";
+    const auto result = test_support::run_process(
+        {"sh",
+         "-c",
+         "ulimit -n 200; exec \"$@\"",
+         "sh",
+         COPS_COMMAND,
+         "run",
+         "--json",
+         report,
+         "--grant",
+         "d=dir:" + std::string(COPS_SOURCE_DIR),
+         "--",
+         guest("open-files"),
+         "/host/d/README.md"}
+    );
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr(" files, then: Too many open files in system\n"));
+    EXPECT_THAT(result.err, HasSubstr("instead of 1024"));
+    EXPECT_TRUE(std::filesystem::exists(report));
 }
 
 }  // namespace

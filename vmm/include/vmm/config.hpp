@@ -44,6 +44,9 @@ struct GuestConfig {
     std::vector<std::uint8_t> initrd_bytes;
     std::string cmdline;
     std::vector<Grant> grants;
+    /// Files that the guest may have open at once, 1 to 65535; more fail with ENFILE. Fewer when
+    /// the process itself may not open so many: the guests share what there is evenly.
+    unsigned open_files = 1024;
     Tenant tenant;
     std::uint64_t timebase_hz = 1'000'000'000;
     std::uint32_t cops_device_id = 65535;  ///< Device id under which virtio-cops appears.
