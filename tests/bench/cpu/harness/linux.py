@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's stock riscv64 kernel to a busybox shell and through a script, and what memory that takes."""
 
+import json
 import os
 import re
 import subprocess
@@ -31,10 +32,10 @@ def prepare():
     return os.path.join(cache, "Image"), initrd
 
 
-def command(machine, images, engine):
+def command(machine, images, engine, extra=()):
     kernel, initrd = images
     if machine == "cops":
-        more = ["--initrd", initrd]
+        more = ["--initrd", initrd, *extra]
         return machines.cops_command(kernel, CMDLINE, engine, HARTS, MEMORY_MIB, more)
     return machines.qemu_command(kernel, CMDLINE, HARTS, MEMORY_MIB, ["-initrd", initrd])
 
@@ -65,8 +66,8 @@ def memory(pid):
 class Boot:
     """One boot, followed line by line."""
 
-    def __init__(self, machine, images, engine):
-        self.command = command(machine, images, engine)
+    def __init__(self, machine, images, engine, extra=()):
+        self.command = command(machine, images, engine, extra)
         self.started = time.monotonic()
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
@@ -102,14 +103,26 @@ class Boot:
         return [line.strip() for line in self.printed[begin:] if re.match(r"[0-9a-f.]+( |$|\s)", line)]
 
 
-def boot(machine, images, engine):
-    guest = Boot(machine, images, engine)
+def boot(machine, images, engine, extra=()):
+    guest = Boot(machine, images, engine, extra)
     shell = guest.until("bench: shell")
     done = guest.until("bench: done")
     resident = memory(guest.process.pid)
     answers = guest.answers()
     total = guest.finish()
     return {"shell": shell, "script": done - shell, "total": total, "memory": resident, "answers": answers}
+
+
+def translation(options):
+    """What the engine counted over one more boot: EngineStats of the report, and the time the hart ran."""
+    images = prepare()
+    if images is None:
+        return None
+    path = os.path.join(build.OUTPUT, "linux-report.json")
+    boot("cops", images, options.engine, ["--engine-stats", "--json", path])
+    with open(path, encoding="utf-8") as file:
+        vcpus = json.load(file)["guests"][0]["vcpus"]
+    return {**vcpus[0]["engine"], "run_ns": vcpus[0]["run_ns"], "instructions": vcpus[0]["instructions"]}
 
 
 def measure(options, progress):

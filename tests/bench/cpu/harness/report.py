@@ -104,7 +104,7 @@ def print_pair(gains, floors):
     print(f"  cops / native {ratio:.3f}   {floors.verdict('gain of two harts', ratio, PAIR_FLOOR)}")
 
 
-def print_linux(boots, floors):
+def print_linux(boots, translation, floors):
     if boots is None:
         floors.missed.append("Linux was not measured")
         return
@@ -120,12 +120,35 @@ def print_linux(boots, floors):
     print("resident MiB after the script (Pss)")
     for machine, runs in boots.items():
         size = {part: statistics.median(run["memory"][part] for run in runs) / 1024 for part in runs[0]["memory"]}
-        print(f"  {machine:6}touched guest RAM {size['guest']:.1f}, translated code {size['code']:.1f}, "
-              f"all else {size['rest']:.1f}")
-        if machine == "cops":
-            print("        all else: " + floors.verdict("MiB beyond guest RAM and code", size["rest"],
-                                                        MEMORY_LIMIT_MIB, least=False))
-            print("        code: " + floors.verdict("MiB of code", size["code"], CODE_LIMIT_MIB, least=False))
+        print(f"  {machine:6}touched guest RAM {size['guest']:.1f}, memory files and generated code "
+              f"{size['code']:.1f}, all else {size['rest']:.1f}")
+        if machine == "cops" and translation is not None:
+            used = translation["code_bytes"] / (1 << 20)
+            beyond = size["code"] + size["rest"] - used
+            verdict = floors.verdict("MiB beyond guest RAM and code", beyond, MEMORY_LIMIT_MIB, least=False)
+            print(f"        beyond guest RAM and the {used:.1f} of the code cache that are in use: {beyond:.1f}   "
+                  f"{verdict}")
+            floors.verdict("MiB of code", used, CODE_LIMIT_MIB, least=False)
+
+
+def print_translation(stats):
+    """What translating cost, and how much host code it made."""
+    if stats is None:
+        return
+    print("\ntranslation over one more boot (with --engine-stats)")
+    guest, code = stats["translated_bytes"], stats["code_bytes"]
+    print(f"  {stats['translated_blocks']} blocks of {guest / 1024:.0f} KiB guest code became {code / 1024:.0f} KiB "
+          f"({code / max(guest, 1):.1f} bytes each), cache {stats['code_capacity'] / (1 << 20):.0f} MiB, "
+          f"emptied {stats['flushes']} times")
+    if stats["translation_ns"]:
+        seconds = stats["translation_ns"] / 1e9
+        print(f"  {seconds:.3f} s, {guest / 1024 / seconds:.0f} KiB of guest code a second, "
+              f"{stats['translation_ns'] / max(stats['run_ns'], 1):.1%} of the run")
+    for name, hits, misses in (("block exits chained", "chained_exits", "dispatched_exits"),
+                               ("TLB hits", "tlb_hits", "tlb_misses")):
+        if stats[hits] is not None and stats[misses] is not None:
+            print(f"  {name}: {stats[hits] / max(stats[hits] + stats[misses], 1):.3%} of "
+                  f"{stats[hits] + stats[misses]}")
 
 
 def _microseconds(runs, name, unit):
