@@ -239,7 +239,7 @@ bool holds(Condition condition, u64 a, u64 b) {
     return false;
 }
 
-bool is_store(Op op) {
+bool writes_memory(Op op) {
     return op != Op::load && op != Op::load_float && op != Op::load_reserved;
 }
 
@@ -276,13 +276,16 @@ std::byte* Evaluator::at(u64 address, unsigned size, bool store) {
 
 Evaluator::Step Evaluator::access(const Inst& inst) {
     const u64 address = read(inst.a) + static_cast<u64>(inst.imm);
+    if (inst.c != kNone && address != read(inst.c) + inst.within) {
+        wrong_probe = true;
+    }
     const bool is_atomic = inst.op >= Op::load_reserved && inst.op <= Op::amo_max_unsigned;
     if (is_atomic && address % inst.size != 0) {
-        cause = is_store(inst.op) ? Cause::store_misaligned : Cause::load_misaligned;
+        cause = writes_memory(inst.op) ? Cause::store_misaligned : Cause::load_misaligned;
         fault_value = address;
         return Step::fault;
     }
-    std::byte* bytes = at(address, inst.size, is_store(inst.op));
+    std::byte* bytes = at(address, inst.size, writes_memory(inst.op));
     if (bytes == nullptr) {
         return Step::fault;
     }
@@ -329,6 +332,10 @@ Evaluator::Step Evaluator::step(const Inst& inst) {
     case Kind::pure: {
         if (inst.op == Op::page_address) {
             write(inst.dst, page_ + static_cast<u64>(inst.imm));
+            return Step::next;
+        }
+        if (inst.op == Op::probe) {  // the guest address stands for the host's
+            write(inst.dst, read(inst.a) + static_cast<u64>(inst.imm));
             return Step::next;
         }
         const u64 a = inst.a == kNone ? static_cast<u64>(inst.imm) : read(inst.a);

@@ -28,6 +28,7 @@ struct Evaluator {
     std::uint64_t retired = 0;
     vmm::riscv::Cause cause{};
     std::uint64_t fault_value = 0;
+    bool wrong_probe = false;  ///< An access that names a probe was not within its bytes.
 
     /// The only memory there is.
     std::span<std::byte> memory;

@@ -19,7 +19,7 @@ std::string optimised(rv::Code code) {
     code << rv::jal(0, 0x400);
     page.put(0, code);
     ir::Region region = page.build(0);
-    vmm::dbt::optimise(region);
+    vmm::dbt::optimise(region, {.share_probes = true});
     std::string text;
     for (const ir::Inst& inst : region.blocks.front().insts) {
         if (inst.op != ir::Op::jump) {
@@ -82,7 +82,10 @@ TEST(Optimise, scaled_index_is_one_sum) {
 TEST(Optimise, displacement_moves_into_the_access) {
     EXPECT_EQ(
         optimised({rv::addi(5, 6, 16), rv::ld(7, 5, 8), rv::sd(7, 5, -8)}),
-        "x5 = add x6, 16\nx7 = load.u64 [x6 + 24]\nstore.64 [x6 + 8], x7\n"
+        "x5 = add x6, 16\n"
+        "t0 = probe.store24 [x6 + 8]\n"
+        "x7 = load.u64 [x6 + 24], t0 + 16\n"
+        "store.64 [x6 + 8], x7, t0 + 0\n"
     );
 }
 
@@ -124,7 +127,7 @@ TEST(Optimise, far_call_is_direct) {
     Page page;
     page.put(0, rv::Code{rv::auipc(1, 3), rv::jalr(1, 1, 0x10)});
     ir::Region region = page.build(0);
-    vmm::dbt::optimise(region);
+    vmm::dbt::optimise(region, {.share_probes = true});
     EXPECT_EQ(
         print(region),
         "block 0: 0x0, 2 instructions\n"
@@ -139,6 +142,55 @@ TEST(Optimise, overwritten_result_goes_unless_an_exit_shows_it) {
     EXPECT_EQ(
         optimised({rv::addi(5, 6, 1), rv::beq(8, 9, 64), rv::addi(5, 7, 1)}),
         "x5 = add x6, 1\nbranch.eq x8, x9, page +0x44\nx5 = add x7, 1\n"
+    );
+}
+
+TEST(Optimise, accesses_near_each_other_share_a_probe) {
+    // A frame is built: the stack pointer moves first.
+    EXPECT_EQ(
+        optimised({rv::addi(2, 2, -32), rv::sd(1, 2, 24), rv::sd(8, 2, 16), rv::ld(5, 10, 0)}),
+        "x2 = add x2, -32\n"
+        "t0 = probe.store16 [x2 + 16]\n"
+        "store.64 [x2 + 24], x1, t0 + 8\n"
+        "store.64 [x2 + 16], x8, t0 + 0\n"
+        "x5 = load.u64 [x10]\n"
+    );
+}
+
+TEST(Optimise, probe_follows_a_pointer_that_moves) {
+    EXPECT_EQ(
+        optimised({rv::ld(5, 10, 0), rv::addi(10, 10, 8), rv::ld(6, 10, 0)}),
+        "t0 = probe.load16 [x10]\n"
+        "x5 = load.u64 [x10], t0 + 0\n"
+        "x10 = add x10, 8\n"
+        "x6 = load.u64 [x10], t0 + 8\n"
+    );
+}
+
+TEST(Optimise, base_that_is_loaded_anew_has_its_own_probe) {
+    EXPECT_EQ(
+        optimised({rv::ld(10, 10, 0), rv::ld(10, 10, 0), rv::ld(6, 10, 8)}),
+        "x10 = load.u64 [x10]\n"
+        "x10 = load.u64 [x10]\n"
+        "x6 = load.u64 [x10 + 8]\n"
+    );
+    EXPECT_EQ(
+        optimised({rv::ld(5, 10, 0), rv::csrr(10, 0x140), rv::ld(6, 10, 8)}),
+        "x5 = load.u64 [x10]\nsystem.csrrs 0x14002573\nx6 = load.u64 [x10 + 8]\n"
+    );
+}
+
+TEST(Optimise, store_that_may_not_happen_shares_no_probe_with_a_load) {
+    EXPECT_EQ(
+        optimised({rv::ld(5, 10, 0), rv::beq(5, 6, 64), rv::sd(6, 10, 0)}),
+        "x5 = load.u64 [x10]\nbranch.eq x5, x6, page +0x44\nstore.64 [x10], x6\n"
+    );
+}
+
+TEST(Optimise, accesses_far_apart_share_no_probe) {
+    EXPECT_EQ(
+        optimised({rv::ld(5, 10, 0), rv::ld(6, 10, 1024)}),
+        "x5 = load.u64 [x10]\nx6 = load.u64 [x10 + 1024]\n"
     );
 }
 
@@ -159,7 +211,7 @@ TEST(Optimise, float_state_is_made_dirty_once) {
         }
     );
     ir::Region region = page.build(0, Limits{.blocks = 8, .instructions = 100});
-    vmm::dbt::optimise(region);
+    vmm::dbt::optimise(region, {.share_probes = true});
     unsigned count = 0;
     for (const ir::Block& block : region.blocks) {
         for (const ir::Inst& inst : block.insts) {

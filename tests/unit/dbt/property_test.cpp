@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -87,6 +88,7 @@ protected:
             return;
         }
         retired_ += evaluator->retired;
+        ASSERT_FALSE(evaluator->wrong_probe);
 
         ASSERT_TRUE(memory_->write(vmm::GuestPhys{kCode}, image_));
         vcpu_->post_fence(vmm::FenceKind::instruction);
@@ -128,7 +130,10 @@ protected:
             const std::string before = print(region);
             compare(region);
             ASSERT_FALSE(HasFatalFailure()) << "translated\n" << before;
-            vmm::dbt::optimise(region);
+            vmm::dbt::optimise(region, {.share_probes = true});
+            for (const ir::Block& block : region.blocks) {
+                probes_ += std::ranges::count(block.insts, ir::Op::probe, &ir::Inst::op);
+            }
             ASSERT_EQ(verify(region), "") << before << "\noptimised\n" << print(region);
             compare(region);
             ASSERT_FALSE(HasFatalFailure()) << before << "\noptimised\n" << print(region);
@@ -145,6 +150,7 @@ protected:
     std::uint64_t retired_ = 0;
     unsigned faults_ = 0;
     unsigned modified_ = 0;
+    std::ptrdiff_t probes_ = 0;
 };
 
 TEST_F(Property, translation_agrees_with_the_interpreter) {
@@ -166,6 +172,7 @@ TEST_F(Property, translation_agrees_with_the_interpreter) {
     }
     RecordProperty("instructions", std::to_string(retired_));
     RecordProperty("faults", std::to_string(faults_));
+    RecordProperty("probes", std::to_string(probes_));
     RecordProperty("modified", std::to_string(modified_));
 }
 

@@ -2,6 +2,7 @@
 // A valid region, broken in one way after the other.
 #include "cpu/dbt/ir/print.hpp"
 #include "cpu/dbt/ir/verify.hpp"
+#include "cpu/dbt/opt/optimise.hpp"
 #include "page.hpp"
 
 #include <gmock/gmock.h>
@@ -122,6 +123,25 @@ TEST(Verify, target_that_does_not_exist_is_refused) {
     region = valid();
     find(region, ir::Op::branch).target.offset += 2;
     EXPECT_THAT(ir::verify(region), HasSubstr("offset of another block"));
+}
+
+TEST(Verify, access_outside_of_its_probe_is_refused) {
+    dbt_test::Page page;
+    page.put(0, rv::Code{rv::ld(5, 10, 0), rv::sd(6, 10, 8), rv::jalr(0, 1, 0)});
+    const auto shared = [&page] {
+        ir::Region region = page.build(0);
+        vmm::dbt::optimise(region, {.share_probes = true});
+        return region;
+    };
+    ir::Region region = shared();
+    find(region, ir::Op::load).within = 9;
+    EXPECT_THAT(ir::verify(region), HasSubstr("outside of its probe"));
+    region = shared();
+    find(region, ir::Op::probe).store = false;
+    EXPECT_THAT(ir::verify(region), HasSubstr("outside of its probe"));
+    region = shared();
+    find(region, ir::Op::probe).span = 0;
+    EXPECT_THAT(ir::verify(region), HasSubstr("probe out of range"));
 }
 
 TEST(Verify, fields_out_of_range_are_refused) {

@@ -104,6 +104,14 @@ enum class Op : std::uint8_t {
     amo_min_unsigned,
     amo_max_unsigned,
     fence,  ///< imm: pred << 4 | succ, bits I O R W from 8 down to 1
+    /// dst (a temporary) = where in the host's memory the `span` bytes at a + imm are, when they
+    /// lie
+    /// in one page of RAM that the TLB knows (as writable, if `store`). load, store, load_float and
+    /// store_float that name it in `c` are then a host access at dst + `within`. When it fails,
+    /// nothing is known, and all accesses up to the last that names dst have to find their bytes
+    /// themselves, by a and imm: a back end has a second copy of those instructions for that. Never
+    /// faults; no `system` stands between it and its accesses.
+    probe,
 
     // Floating point: `guest` says which instruction; a, b, c, dst are its operands. `rm` is
     // resolved: never Rounding::dynamic. What raises flags raises them in the hart's fflags.
@@ -163,6 +171,7 @@ struct Inst {
     bool aq = false;             ///< Atomics: acquire.
     bool rl = false;             ///< Atomics: release.
     bool falls_through = false;  ///< system: execution may go on behind it.
+    bool store = false;          ///< probe: one of its accesses is a store.
     Var dst = kNone;
     Var a = kNone;
     Var b = kNone;
@@ -171,6 +180,8 @@ struct Inst {
     /// branch that is taken has retired index + 1 of the block. A jump or leave that no guest
     /// instruction stands for has the block's count.
     std::uint16_t index = 0;
+    std::uint16_t span = 0;    ///< probe: how many bytes.
+    std::uint16_t within = 0;  ///< Memory access with a probe in c: its offset in those bytes.
     std::int64_t imm = 0;
     Target target;
     std::uint32_t word_bits = 0;  ///< system: the instruction as fetched (16 bits when compressed).

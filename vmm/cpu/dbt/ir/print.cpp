@@ -67,6 +67,9 @@ std::string suffix(const Inst& inst) {
     if (shape_of(inst.op).kind == Kind::memory) {
         dot((inst.op == Op::load ? inst.sign ? "s" : "u" : "") + std::to_string(inst.size * 8));
     }
+    if (inst.op == Op::probe) {
+        dot((inst.store ? "store" : "load") + std::to_string(inst.span));
+    }
     if (inst.aq) {
         dot("aq");
     }
@@ -86,7 +89,7 @@ void append_operand(std::string& list, const std::string& operand) {
 std::string operands(const Inst& inst) {
     const Shape& shape = shape_of(inst.op);
     std::string list;
-    const bool is_address = shape.kind == Kind::memory;
+    const bool is_address = shape.kind == Kind::memory || inst.op == Op::probe;
     if (is_address) {
         list = "[" + name_of(inst.a);
         if (inst.imm != 0) {
@@ -102,6 +105,9 @@ std::string operands(const Inst& inst) {
     }
     if (inst.c != kNone) {
         append_operand(list, name_of(inst.c));
+        if (is_address) {
+            list += " + " + std::to_string(inst.within);
+        }
     }
     const bool has_immediate = (shape.b == Operand::optional_integer && inst.b == kNone)
                                || (inst.op == Op::mov && inst.a == kNone)

@@ -96,6 +96,7 @@ constexpr std::array<Line, kOps> kLines = {{
     {Op::amo_min_unsigned,      amo("amo_min_unsigned")},
     {Op::amo_max_unsigned,      amo("amo_max_unsigned")},
     {Op::fence,                 {"fence", Kind::state, none, none, none, false}},
+    {Op::probe,                 {"probe", Kind::pure, integer, integer, none, false}},
     {Op::float_op,              {"float_op", Kind::state, guest, guest, guest, false}},
     {Op::float_dirty,           {"float_dirty", Kind::state, none, none, none, false}},
     {Op::branch,                {"branch", Kind::side_exit, none, integer, integer, false}},

@@ -45,6 +45,13 @@ inline bool ends_block(const Inst& inst) {
     return shape_of(inst.op).kind == Kind::terminator
            && !(inst.op == Op::system && inst.falls_through);
 }
+/// Accesses that may have a probe.
+inline bool is_plain_access(Op op) {
+    return op >= Op::load && op <= Op::store_float;
+}
+inline bool is_store(Op op) {
+    return op == Op::store || op == Op::store_float;
+}
 /// Whether the instruction does nothing but write dst.
 inline bool is_pure(Op op) {
     return shape_of(op).kind == Kind::pure;

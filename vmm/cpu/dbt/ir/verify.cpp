@@ -68,7 +68,11 @@ private:
 
     const char* one(const Inst& inst) {
         for (const auto check :
-             {&BlockCheck::index, &BlockCheck::operands, &BlockCheck::fields, &BlockCheck::where}) {
+             {&BlockCheck::index,
+              &BlockCheck::operands,
+              &BlockCheck::fields,
+              &BlockCheck::probe,
+              &BlockCheck::where}) {
             if (const char* wrong = (this->*check)(inst)) {
                 return wrong;
             }
@@ -108,7 +112,10 @@ private:
         if (!fits(inst.dst, shape.dst) || !fits(inst.a, shape.a) || !fits(inst.b, shape.b)) {
             return "operand of the wrong class";
         }
-        if (inst.c != kNone && !(inst.op == Op::float_op && is_float(inst.c))) {
+        const bool third_fits = inst.op == Op::float_op
+                                    ? is_float(inst.c)
+                                    : is_plain_access(inst.op) && is_temp(inst.c);
+        if (inst.c != kNone && !third_fits) {
             return "third operand of the wrong class";
         }
         if (inst.dst == kZero) {
@@ -142,6 +149,28 @@ private:
         }
         if (inst.op == Op::float_op && (inst.rm > kHighestRounding || !region_.mode.float_on)) {
             return "illegal in this mode";
+        }
+        return nullptr;
+    }
+
+    /// Keeps the probes that accesses may name.
+    const char* probe(const Inst& inst) {
+        if (inst.op == Op::system) {
+            probes_.clear();
+        } else if (inst.op == Op::probe) {
+            if (!is_temp(inst.dst) || inst.span == 0 || inst.span > kPageBytes) {
+                return "probe out of range";
+            }
+            probes_.push_back(&inst);
+        } else if (is_plain_access(inst.op) && inst.c != kNone) {
+            for (const Inst* known : probes_) {
+                if (known->dst == inst.c) {
+                    const bool fits = inst.within + inst.size <= known->span
+                                      && (known->store || !is_store(inst.op));
+                    return fits ? nullptr : "access outside of its probe";
+                }
+            }
+            return "access without its probe";
         }
         return nullptr;
     }
@@ -199,6 +228,7 @@ private:
     const Block& block_;
     std::vector<bool>& defined_;  ///< In the whole region.
     std::vector<bool> in_block_;
+    std::vector<const Inst*> probes_;  ///< Since the last `system`.
     std::uint16_t last_index_ = 0;
     int changed_at_ = kNoIndex;
 };

@@ -6,11 +6,15 @@
 
 namespace vmm::dbt {
 
-void optimise(ir::Region& region) {
+void optimise(ir::Region& region, const OptimiseOptions& options) {
     opt::fold(region);
     ir::expect_valid(region, "fold");
     opt::remove_dead(region);
     ir::expect_valid(region, "remove_dead");
+    if (options.share_probes) {
+        opt::share_probes(region);
+        ir::expect_valid(region, "share_probes");
+    }
     opt::remove_float_dirty(region);
     ir::expect_valid(region, "remove_float_dirty");
 }

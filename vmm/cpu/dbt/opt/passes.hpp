@@ -16,4 +16,7 @@ void remove_dead(ir::Region& region);
 /// Takes away float_dirty where every way into the block has been through one.
 void remove_float_dirty(ir::Region& region);
 
+/// Lets accesses near each other share one look into the TLB (Op::probe).
+void share_probes(ir::Region& region);
+
 }  // namespace vmm::dbt::opt
