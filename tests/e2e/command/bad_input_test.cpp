@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <elf.h>
 
@@ -181,6 +182,37 @@ TEST_F(BadInput, io_uring_forbidden_gives_4_and_names_the_setting) {
         words.push_back(word);
     }
     check(test_support::run_process(words), 4, {"io_uring", "seccomp", "io_uring_setup"});
+}
+
+TEST_F(BadInput, a_wild_virtqueue_index_asks_for_a_reset_and_says_why) {
+    const std::vector<std::string> reasons = {
+        "available ring ran ahead by more than the queue holds",
+        "available ring names a descriptor beyond the queue",
+        "descriptor chain leaves its table",
+        "descriptor chain is a loop or too long",
+    };
+    for (const std::string queue : {"0", "1"}) {
+        for (std::size_t i = 0; i < reasons.size(); ++i) {
+            const std::string report = directory_ / "report.json";
+            const auto result = run(
+                {"run",
+                 "--json",
+                 report,
+                 "--kernel",
+                 guest("bare-wild-queue-" + queue + "-" + std::to_string(i + 1))}
+            );
+            EXPECT_FALSE(result.timed_out);
+            EXPECT_EQ(result.exit_code, 0) << result.err;
+            EXPECT_THAT(
+                result.err,
+                HasSubstr("[guest/-] virtio-cops: the driver broke the protocol: " + reasons[i])
+            );
+            EXPECT_EQ(command::count(result.err, "\n"), 1U) << result.err;
+            const auto json = nlohmann::json::parse(read_file(report));
+            EXPECT_EQ(json["guests"][0]["bad_requests"], 1);
+            EXPECT_EQ(json["guests"][0]["in_flight"], 0);
+        }
+    }
 }
 
 TEST_F(BadInput, fleet_files_with_mistakes_give_3_with_file_and_line) {
