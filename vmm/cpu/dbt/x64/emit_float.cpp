@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Floating point: arithmetic, and what all floating-point instructions share.
 #include "cpu/dbt/x64/float_emitter.hpp"
+#include "cpu/dbt/x64/float_facts.hpp"
 #include "cpu/dbt/x64/float_slow.hpp"
 
 namespace vmm::dbt {
@@ -48,50 +49,10 @@ void call_slow(Emitter& e, const ir::Inst& inst) {
     e.call_helper(float_slow);
 }
 
-/// Whether its f operands are singles. (fcvt.s.d has a double.)
-bool is_single(Op op) {
-    switch (op) {
-#define COPS_SINGLE(name)                                                                          \
-    case Op::name##_s:                                                                             \
-        return true;
-        COPS_SINGLE(fadd)
-        COPS_SINGLE(fsub)
-        COPS_SINGLE(fmul)
-        COPS_SINGLE(fdiv)
-        COPS_SINGLE(fsqrt)
-        COPS_SINGLE(fmadd)
-        COPS_SINGLE(fmsub)
-        COPS_SINGLE(fnmsub)
-        COPS_SINGLE(fnmadd)
-        COPS_SINGLE(fsgnj)
-        COPS_SINGLE(fsgnjn)
-        COPS_SINGLE(fsgnjx)
-        COPS_SINGLE(fmin)
-        COPS_SINGLE(fmax)
-        COPS_SINGLE(feq)
-        COPS_SINGLE(flt)
-        COPS_SINGLE(fle)
-        COPS_SINGLE(fclass)
-        COPS_SINGLE(fcvt_w)
-        COPS_SINGLE(fcvt_wu)
-        COPS_SINGLE(fcvt_l)
-        COPS_SINGLE(fcvt_lu)
-        COPS_SINGLE(fcvt_d)
-#undef COPS_SINGLE
-    case Op::fcvt_s_w:
-    case Op::fcvt_s_wu:
-    case Op::fcvt_s_l:
-    case Op::fcvt_s_lu:
-        return true;
-    default:
-        return false;
-    }
-}
-
 }  // namespace
 
 void FloatEmitter::emit() {
-    single_ = is_single(inst_.guest);
+    single_ = has_single_operands(inst_.guest);
     if (!emit_arithmetic() && !emit_bits() && !emit_conversion()) {
         slow();
     }
@@ -111,16 +72,16 @@ bool FloatEmitter::emit_arithmetic() {
     }
     switch (inst_.guest) {
     case Op::fadd_s: case Op::fadd_d:
-        binary({{host::kIdVaddss, host::kIdAddss}, {host::kIdVaddsd, host::kIdAddsd}});
+        commutative({{host::kIdVaddss, host::kIdAddss}, {host::kIdVaddsd, host::kIdAddsd}});
         return true;
     case Op::fsub_s: case Op::fsub_d:
-        binary({{host::kIdVsubss, host::kIdSubss}, {host::kIdVsubsd, host::kIdSubsd}});
+        binary({{host::kIdVsubss, host::kIdSubss}, {host::kIdVsubsd, host::kIdSubsd}}, inst_.a, inst_.b);
         return true;
     case Op::fmul_s: case Op::fmul_d:
-        binary({{host::kIdVmulss, host::kIdMulss}, {host::kIdVmulsd, host::kIdMulsd}});
+        commutative({{host::kIdVmulss, host::kIdMulss}, {host::kIdVmulsd, host::kIdMulsd}});
         return true;
     case Op::fdiv_s: case Op::fdiv_d:
-        binary({{host::kIdVdivss, host::kIdDivss}, {host::kIdVdivsd, host::kIdDivsd}});
+        binary({{host::kIdVdivss, host::kIdDivss}, {host::kIdVdivsd, host::kIdDivsd}}, inst_.a, inst_.b);
         return true;
     case Op::fsqrt_s: case Op::fsqrt_d:
         square_root();
@@ -150,9 +111,14 @@ bool FloatEmitter::emit_arithmetic() {
 }
 // clang-format on
 
-void FloatEmitter::binary(const Scalar& operation) {
-    const Xmm x = number(inst_.a, xmm0);
-    const Operand y = number_or_memory(inst_.b);
+void FloatEmitter::commutative(const Scalar& operation) {
+    const bool swap = in_memory_first();
+    binary(operation, swap ? inst_.b : inst_.a, swap ? inst_.a : inst_.b);
+}
+
+void FloatEmitter::binary(const Scalar& operation, ir::Var left, ir::Var right) {
+    const Xmm x = number(left, xmm0);
+    const Operand y = number_or_memory(right);
     const Xmm to = e_.define_float(inst_.dst, xmm1);
     begin_rounding();
     f_.operate(of(operation), to, x, y, xmm2);
@@ -183,8 +149,9 @@ void FloatEmitter::fused(std::uint32_t single, std::uint32_t wide) {
         slow();
         return;
     }
-    const Xmm x = number(inst_.a, xmm0);
-    const Operand y = number_or_memory(inst_.b);
+    const bool swap = in_memory_first();
+    const Xmm x = number(swap ? inst_.b : inst_.a, xmm0);
+    const Operand y = number_or_memory(swap ? inst_.a : inst_.b);
     need_boxed(inst_.c);
     const Xmm to = e_.define_float(inst_.dst, xmm2);
     // The factors stay: canonicalise_fused() looks at them.

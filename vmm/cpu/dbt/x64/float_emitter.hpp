@@ -53,7 +53,10 @@ private:
     bool emit_conversion();
 
     // Arithmetic (emit_float.cpp).
-    void binary(const Scalar& operation);
+    void binary(const Scalar& operation, ir::Var left, ir::Var right);
+    void commutative(const Scalar& operation);
+    /// Of a and b, only the second may be a memory operand.
+    bool in_memory_first() const { return !e_.resident(inst_.a) && e_.resident(inst_.b); }
     void square_root();
     void fused(std::uint32_t single, std::uint32_t wide);
     void narrow();

@@ -41,6 +41,45 @@ bool jumps_within(const ir::Inst& inst) {
 
 }  // namespace
 
+bool has_single_operands(Op op) {
+    switch (op) {
+#define COPS_SINGLE(name)                                                                          \
+    case Op::name##_s:                                                                             \
+        return true;
+        COPS_SINGLE(fadd)
+        COPS_SINGLE(fsub)
+        COPS_SINGLE(fmul)
+        COPS_SINGLE(fdiv)
+        COPS_SINGLE(fsqrt)
+        COPS_SINGLE(fmadd)
+        COPS_SINGLE(fmsub)
+        COPS_SINGLE(fnmsub)
+        COPS_SINGLE(fnmadd)
+        COPS_SINGLE(fsgnj)
+        COPS_SINGLE(fsgnjn)
+        COPS_SINGLE(fsgnjx)
+        COPS_SINGLE(fmin)
+        COPS_SINGLE(fmax)
+        COPS_SINGLE(feq)
+        COPS_SINGLE(flt)
+        COPS_SINGLE(fle)
+        COPS_SINGLE(fclass)
+        COPS_SINGLE(fcvt_w)
+        COPS_SINGLE(fcvt_wu)
+        COPS_SINGLE(fcvt_l)
+        COPS_SINGLE(fcvt_lu)
+        COPS_SINGLE(fcvt_d)
+#undef COPS_SINGLE
+    case Op::fcvt_s_w:
+    case Op::fcvt_s_wu:
+    case Op::fcvt_s_l:
+    case Op::fcvt_s_lu:
+        return true;
+    default:
+        return false;
+    }
+}
+
 std::uint32_t boxed_after(const ir::Inst& inst, std::uint32_t boxed) {
     if (!ir::is_float(inst.dst)) {
         return boxed;
@@ -75,6 +114,28 @@ std::vector<std::uint32_t> boxed_at_blocks(const ir::Region& region, std::uint32
         }
     }
     return at;
+}
+
+std::uint32_t boxed_operands_at_entry(const ir::Region& region) {
+    const auto without = boxed_at_blocks(region, 0);
+    const auto with = boxed_at_blocks(region, ~std::uint32_t{0});
+    std::uint32_t found = 0;
+    for (std::size_t n = 0; n < region.blocks.size(); ++n) {
+        std::uint32_t unknown = without[n];
+        std::uint32_t known = with[n];
+        for (const ir::Inst& inst : region.blocks[n].insts) {
+            if (inst.op == ir::Op::float_op && has_single_operands(inst.guest)) {
+                for (const ir::Var v : {inst.a, inst.b, inst.c}) {
+                    if (v != ir::kNone && ir::is_float(v)) {
+                        found |= (known & ~unknown) & std::uint32_t{1} << (v - ir::kFirstFloat);
+                    }
+                }
+            }
+            unknown = boxed_after(inst, unknown);
+            known = boxed_after(inst, known);
+        }
+    }
+    return found;
 }
 
 }  // namespace vmm::dbt
