@@ -99,3 +99,45 @@ TEST(FloatFacts, what_is_worth_assuming_is_used_before_it_is_written) {
     });
     EXPECT_EQ(dbt::boxed_operands_at_entry(mixed), 0U);
 }
+
+TEST(FloatFacts, a_nan_that_only_arithmetic_sees_need_not_be_canonical) {
+    auto access = load(8, f(5));
+    access.c = ir::kFirstTemp;
+    const auto chain = region({{
+        float_op(Op::fmul_d, f(5), f(1), f(2)),  // overwritten by the load
+        float_op(Op::fadd_d, f(4), f(4), f(5)),  // by the next sum
+        access,
+        float_op(Op::fmul_d, f(5), f(5), f(2)),
+        float_op(Op::fadd_d, f(4), f(4), f(5)),
+        branch(0),
+        leave(),
+    }});
+    const std::vector<bool> expected = {true, true, false, false, false, false, false};
+    EXPECT_EQ(dbt::any_nan_will_do(chain.blocks[0], true), expected);
+    EXPECT_EQ(dbt::any_nan_will_do(chain.blocks[0], false), std::vector<bool>(7, false))
+        << "the load may fault";
+}
+
+TEST(FloatFacts, moves_and_stores_and_probes_show_the_bits_of_a_nan) {
+    auto store = ir::Inst{.op = ir::Op::store_float, .a = 10, .b = f(3), .c = ir::kFirstTemp};
+    for (const ir::Inst& reader :
+         {float_op(Op::fsgnjn_d, f(6), f(3), f(3)),
+          float_op(Op::fmv_x_d, 10, f(3)),
+          ir::Inst{.op = ir::Op::probe, .dst = ir::kFirstTemp, .a = 10, .span = 8},
+          store}) {
+        const auto code = region({{
+            float_op(Op::fadd_d, f(3), f(1), f(2)),
+            reader,
+            float_op(Op::fmv_d_x, f(3), 10),
+            leave(),
+        }});
+        EXPECT_FALSE(dbt::any_nan_will_do(code.blocks[0], true)[0]);
+    }
+    const auto code = region({{
+        float_op(Op::fadd_d, f(3), f(1), f(2)),
+        float_op(Op::flt_d, 10, f(3), f(2)),
+        float_op(Op::fmv_d_x, f(3), 10),
+        leave(),
+    }});
+    EXPECT_TRUE(dbt::any_nan_will_do(code.blocks[0], true)[0]);
+}

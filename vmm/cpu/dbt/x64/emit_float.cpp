@@ -215,6 +215,9 @@ FloatEmitter::Operand FloatEmitter::number_or_memory(ir::Var v) {
 }
 
 void FloatEmitter::canonicalise(const Xmm& value) {
+    if (e_.any_nan_will_do) {
+        return;
+    }
     const Label nan = a_.newLabel();
     const Label done = a_.newLabel();
     f_.operate(of(kCompareQuiet), value, value);

@@ -37,6 +37,8 @@ public:
     ir::Mode mode{};  ///< Of the region.
     /// f registers known to hold NaN-boxed singles before the instruction at hand, bit n for fn.
     std::uint32_t boxed = 0;
+    /// A NaN result of the instruction at hand need not be canonical.
+    bool any_nan_will_do = false;
 
     /// A word of HartState: state(offsetof(HartState, fflags), 4).
     static Mem state(std::size_t offset, unsigned size = 8) {

@@ -35,6 +35,54 @@ bool gives_single(Op op) {
     }
 }
 
+/// Whether the result depends on no more of a quiet NaN operand than that it is one.
+bool sees_only_that_it_is_nan(Op op) {
+    switch (op) {
+    case Op::fsgnj_s:
+    case Op::fsgnjn_s:
+    case Op::fsgnjx_s:
+    case Op::fsgnj_d:
+    case Op::fsgnjn_d:
+    case Op::fsgnjx_d:
+    case Op::fmv_x_w:
+    case Op::fmv_x_d:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/// Whether registers are seen from outside of the block while or after it executes.
+bool shows_registers(const ir::Inst& inst, bool probed) {
+    switch (inst.op) {
+    case ir::Op::load:
+    case ir::Op::store:
+    case ir::Op::load_float:
+    case ir::Op::store_float:
+        return !probed || inst.c == ir::kNone;
+    case ir::Op::load_reserved:
+    case ir::Op::store_conditional:
+    case ir::Op::amo_swap:
+    case ir::Op::amo_add:
+    case ir::Op::amo_and:
+    case ir::Op::amo_or:
+    case ir::Op::amo_xor:
+    case ir::Op::amo_min:
+    case ir::Op::amo_max:
+    case ir::Op::amo_min_unsigned:
+    case ir::Op::amo_max_unsigned:
+    case ir::Op::probe:  // the copy for its failure goes on with them
+    case ir::Op::branch:
+    case ir::Op::jump:
+    case ir::Op::jump_indirect:
+    case ir::Op::system:
+    case ir::Op::leave:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool jumps_within(const ir::Inst& inst) {
     return (inst.op == ir::Op::branch || inst.op == ir::Op::jump) && inst.target.internal;
 }
@@ -133,6 +181,26 @@ std::uint32_t boxed_operands_at_entry(const ir::Region& region) {
             }
             unknown = boxed_after(inst, unknown);
             known = boxed_after(inst, known);
+        }
+    }
+    return found;
+}
+
+std::vector<bool> any_nan_will_do(const ir::Block& block, bool probed) {
+    std::vector<bool> found(block.insts.size());
+    std::uint32_t seen = ~std::uint32_t{0};  // registers whose bits matter from here on
+    const auto bit = [](ir::Var v) {
+        return v != ir::kNone && ir::is_float(v) ? std::uint32_t{1} << (v - ir::kFirstFloat) : 0;
+    };
+    for (std::size_t n = block.insts.size(); n-- > 0;) {
+        const ir::Inst& inst = block.insts[n];
+        found[n] = inst.op == ir::Op::float_op && (bit(inst.dst) & ~seen) != 0;
+        seen &= ~bit(inst.dst);
+        if (shows_registers(inst, probed)) {
+            seen = ~std::uint32_t{0};  // before it writes
+        }
+        if (inst.op != ir::Op::float_op || !sees_only_that_it_is_nan(inst.guest)) {
+            seen |= bit(inst.a) | bit(inst.b) | bit(inst.c);
         }
     }
     return found;

@@ -23,4 +23,10 @@ std::vector<std::uint32_t> boxed_at_blocks(const ir::Region& region, std::uint32
 /// instructions has to look whether its operands are, as far as that can be known at all.
 std::uint32_t boxed_operands_at_entry(const ir::Region& region);
 
+/// For each instruction of a block: whether its result, when a NaN, may be any quiet NaN instead of
+/// the canonical one, because only arithmetic sees it before it is overwritten. `probed`: accesses
+/// with a probe are sure to succeed; others, like everything else that may leave the block, show
+/// all registers to the world.
+std::vector<bool> any_nan_will_do(const ir::Block& block, bool probed);
+
 }  // namespace vmm::dbt
