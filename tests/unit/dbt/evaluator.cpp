@@ -369,7 +369,13 @@ Evaluator::Step Evaluator::step(const Inst& inst) {
         }
         return Step::next;
     case Kind::side_exit:
-        return holds(inst.condition, read(inst.a), read(inst.b)) ? Step::taken : Step::next;
+        return holds(
+                   inst.condition,
+                   read(inst.a),
+                   inst.b == kNone ? static_cast<u64>(inst.imm) : read(inst.b)
+               )
+                   ? Step::taken
+                   : Step::next;
     case Kind::terminator:
         break;
     }

@@ -94,10 +94,21 @@ TEST(Optimise, comparison_moves_into_the_branch) {
         optimised({rv::r(0x33, 3, 0, 5, 6, 7), rv::bne(5, 0, 64)}),
         "x5 = set_less_unsigned x6, x7\nbranch.ltu x6, x7, page +0x44\n"
     );
+    EXPECT_EQ(
+        optimised({rv::i(0x13, 2, 5, 6, -3), rv::beq(5, 0, 64)}),
+        "x5 = set_less x6, -3\nbranch.ge x6, -3, page +0x44\n"
+    );
     // seqz, beqz: taken when not zero
     EXPECT_EQ(
         optimised({rv::i(0x13, 3, 5, 6, 1), rv::beq(5, 0, 64)}),
         "x5 = set_less_unsigned x6, 1\nbranch.ne x6, x0, page +0x44\n"
+    );
+}
+
+TEST(Optimise, constant_moves_into_the_branch) {
+    EXPECT_EQ(
+        optimised({rv::li(5, 100), rv::blt(6, 5, 64)}),
+        "x5 = mov 100\nbranch.lt x6, 100, page +0x44\n"
     );
 }
 

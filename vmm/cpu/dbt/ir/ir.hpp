@@ -122,7 +122,7 @@ enum class Op : std::uint8_t {
     float_dirty,
 
     // Control. Side exit:
-    branch,  ///< If `condition`(a, b): to `target`. b may be kZero.
+    branch,  ///< If `condition`(a, b), or with imm where b is kNone: to `target`.
     // Ends of a block:
     jump,           ///< To `target`.
     jump_indirect,  ///< To the virtual address in a (its bit 0 is cleared already); see `hint`.

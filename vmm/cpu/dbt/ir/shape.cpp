@@ -99,7 +99,7 @@ constexpr std::array<Line, kOps> kLines = {{
     {Op::probe,                 {"probe", Kind::pure, integer, integer, none, false}},
     {Op::float_op,              {"float_op", Kind::state, guest, guest, guest, false}},
     {Op::float_dirty,           {"float_dirty", Kind::state, none, none, none, false}},
-    {Op::branch,                {"branch", Kind::side_exit, none, integer, integer, false}},
+    {Op::branch,                {"branch", Kind::side_exit, none, integer, optional, false}},
     {Op::jump,                  {"jump", Kind::terminator, none, none, none, false}},
     {Op::jump_indirect,         {"jump_indirect", Kind::terminator, none, integer, none, false}},
     {Op::push_return,           {"push_return", Kind::state, none, none, none, false}},

@@ -484,33 +484,44 @@ private:
         }
     }
 
-    /// A branch on the result of a comparison.
+    /// A branch: on the result of a comparison, or with a constant.
     void condition(Inst& inst) {
-        if (inst.b != kZero
-            || (inst.condition != ir::Condition::eq && inst.condition != ir::Condition::ne)) {
+        if (inst.b == kZero) {
+            compared(inst);
+        }
+        if (inst.b == kNone || inst.b == kZero) {
+            return;
+        }
+        const auto constant = facts_.constant(inst.b);
+        if (constant && fits(*constant)) {
+            inst.b = kNone;
+            inst.imm = *constant;
+        }
+    }
+
+    void compared(Inst& inst) {
+        const bool taken_when_true = inst.condition == ir::Condition::ne;
+        if (!taken_when_true && inst.condition != ir::Condition::eq) {
             return;
         }
         const Inst* comparison = facts_.definition(inst.a);
         if (comparison == nullptr) {
             return;
         }
-        const bool taken_when_true = inst.condition == ir::Condition::ne;
-        if (comparison->op == Op::set_less_unsigned && comparison->b == kNone) {
-            if (comparison->imm == 1) {  // is it zero?
-                inst.a = comparison->a;
-                inst.condition = taken_when_true ? ir::Condition::eq : ir::Condition::ne;
-            }
-        } else if (comparison->b != kNone) {
-            if (comparison->op == Op::set_less) {
-                inst.condition = taken_when_true ? ir::Condition::lt : ir::Condition::ge;
-            } else if (comparison->op == Op::set_less_unsigned) {
-                inst.condition = taken_when_true ? ir::Condition::ltu : ir::Condition::geu;
-            } else {
-                return;
-            }
-            inst.a = comparison->a;
-            inst.b = comparison->b;
+        const bool is_zero = comparison->op == Op::set_less_unsigned && comparison->b == kNone
+                             && comparison->imm == 1;
+        if (is_zero) {
+            inst.condition = taken_when_true ? ir::Condition::eq : ir::Condition::ne;
+        } else if (comparison->op == Op::set_less) {
+            inst.condition = taken_when_true ? ir::Condition::lt : ir::Condition::ge;
+        } else if (comparison->op == Op::set_less_unsigned) {
+            inst.condition = taken_when_true ? ir::Condition::ltu : ir::Condition::geu;
+        } else {
+            return;
         }
+        inst.a = comparison->a;
+        inst.b = is_zero ? kZero : comparison->b;
+        inst.imm = is_zero ? 0 : comparison->imm;
     }
 
     void known_target(Inst& inst) {
