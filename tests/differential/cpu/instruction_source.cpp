@@ -135,7 +135,9 @@ bool known_to_qemu(const InstructionInfo& info) {
 InstructionSource::InstructionSource(std::uint64_t seed, Subset subset)
     : random_(seed) {
     for (const InstructionInfo& info : vmm::riscv::instruction_table()) {
-        if (is_ordinary(info) && (subset.unknown_to_qemu || known_to_qemu(info))) {
+        const bool conditional = info.op == Op::sc_w || info.op == Op::sc_d;
+        if (is_ordinary(info) && (subset.unknown_to_qemu || known_to_qemu(info))
+            && (subset.store_conditional || !conditional)) {
             usable_.push_back(info);
         }
     }

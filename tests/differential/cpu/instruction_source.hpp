@@ -22,6 +22,8 @@ constexpr bool is_usable(unsigned x) {
 /// Which instructions a program may have.
 struct Subset {
     bool unknown_to_qemu = false;  ///< Also those for which QEMU 7.2 is no oracle.
+    /// sc may be told that it fails before, or after, a fault of the page is found.
+    bool store_conditional = true;
 };
 
 /// Code under construction and the random instructions that go into it.
