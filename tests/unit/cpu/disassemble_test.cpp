@@ -235,6 +235,21 @@ TEST(Disassemble, what_is_no_instruction_is_shown_as_data) {
     EXPECT_EQ(disassemble(0x30200073, 4, 0), ".4byte 0x30200073");
 }
 
+TEST(Disassemble, any_bits_have_a_text) {
+    std::mt19937_64 random(5);
+    for (int n = 0; n < 200000; ++n) {
+        const std::uint64_t bits = random();
+        const auto word = static_cast<std::uint32_t>(bits);
+        const unsigned length = vmm::riscv::instruction_length(static_cast<std::uint16_t>(word));
+        const std::string text = disassemble(word, length, bits);
+        const bool is_data = text.starts_with('.');
+        const auto half = static_cast<std::uint16_t>(word);
+        const Op op = decode(length == 2 ? expand_compressed(half) : word).op;
+        ASSERT_EQ(is_data, op == Op::illegal) << std::hex << word;
+        ASSERT_GE(text.size(), 3U) << std::hex << word;  // "mul" and the like with operands, "wfi"
+    }
+}
+
 TEST(Disassemble, every_csr_has_its_number_once) {
     std::map<unsigned, std::string_view> names;
 #define X(name, number) EXPECT_TRUE(names.emplace(number, #name).second) << #name;

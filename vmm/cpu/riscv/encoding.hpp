@@ -71,7 +71,7 @@ inline constexpr std::uint64_t kPpnMask = (std::uint64_t{1} << 44) - 1;
 
 /// CSR numbers, from csrs.inc.
 enum class Csr : std::uint16_t {
-#define X(name, number) name = number,
+#define X(name, number) name = (number),
 #include "cpu/riscv/csrs.inc"
 #undef X
 };
