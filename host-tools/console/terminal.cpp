@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <mutex>
 
 namespace tools {
 namespace {
@@ -14,11 +15,18 @@ namespace {
 // Written before `raw` is first set (release), read by signal handlers after they saw it.
 ::termios former;
 ::termios raw_mode;
+std::mutex resuming;
+bool exists = false;  // guarded by resuming: there is a RawTerminal that is active
 std::atomic<bool> raw{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 constexpr std::array kCrashes{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
 std::array<struct ::sigaction, kCrashes.size()> former_actions;
+
+/// Another job may have the terminal: what it is set to is that job's business then.
+bool is_foreground() noexcept {
+    return ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
+}
 
 /// Setting the mode from a background job stops it, unless the signal for that is blocked.
 void set_mode(const ::termios& mode) noexcept {
@@ -46,7 +54,7 @@ void on_crash(int number) {
 }  // namespace
 
 RawTerminal::RawTerminal() {
-    if (::isatty(STDIN_FILENO) == 0 || ::tcgetpgrp(STDIN_FILENO) != ::getpgrp()
+    if (::isatty(STDIN_FILENO) == 0 || !is_foreground()
         || ::tcgetattr(STDIN_FILENO, &former) != 0) {
         return;
     }
@@ -59,6 +67,10 @@ RawTerminal::RawTerminal() {
         ::sigaction(kCrashes.at(i), &action, &former_actions.at(i));
     }
     active_ = true;
+    {
+        const std::lock_guard lock(resuming);
+        exists = true;
+    }
     resume();
 }
 
@@ -66,24 +78,36 @@ RawTerminal::~RawTerminal() {
     if (!active_) {
         return;
     }
+    {
+        const std::lock_guard lock(resuming);
+        exists = false;
+    }
     restore();
     for (std::size_t i = 0; i < kCrashes.size(); ++i) {
         ::sigaction(kCrashes.at(i), &former_actions.at(i), nullptr);
     }
 }
 
-bool RawTerminal::restore() noexcept {
-    const bool was_raw = raw.exchange(false);
-    if (was_raw) {
+void RawTerminal::restore() noexcept {
+    if (raw.exchange(false) && is_foreground()) {
         set_mode(former);
     }
-    return was_raw;
 }
 
-void RawTerminal::resume() noexcept {
-    if (!raw.exchange(true)) {
+bool RawTerminal::resume() noexcept {
+    const std::lock_guard lock(resuming);
+    if (!exists) {
+        return true;
+    }
+    raw = is_foreground();
+    if (raw) {
         set_mode(raw_mode);
     }
+    return raw;
+}
+
+bool RawTerminal::is_raw() noexcept {
+    return raw;
 }
 
 }  // namespace tools

@@ -16,10 +16,13 @@ public:
 
     bool active() const noexcept { return active_; }
 
-    /// Any thread, signal handlers too. Puts the former mode back; false when it was in place.
-    static bool restore() noexcept;
-    /// After restore(), e.g. when the job is continued: raw again.
-    static void resume() noexcept;
+    /// Any thread, signal handlers too. Puts the former mode back, if ours was in place.
+    static void restore() noexcept;
+    /// When the job is continued: raw again, unless it goes on in the background. False: the
+    /// terminal is another job's now, and neither to be read nor to be changed.
+    static bool resume() noexcept;
+    /// Whether the terminal is raw, so that keys on it are the guest's.
+    static bool is_raw() noexcept;
 
 private:
     bool active_ = false;

@@ -200,7 +200,8 @@ int Session::run() {
 void Session::attend() {
     constexpr int kRetryMilliseconds = 5;
     while (!ended_) {
-        const bool can_read = reading_ && typed_.empty();
+        // While it is stopped, or in the background, keys are another job's.
+        const bool can_read = reading_ && typed_.empty() && (!raw_ || RawTerminal::is_raw());
         std::array<::pollfd, 2> waits{
             {{bell_.fd(), POLLIN, 0}, {can_read ? options_.input : -1, POLLIN, 0}}
         };

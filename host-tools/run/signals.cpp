@@ -23,8 +23,11 @@
 namespace tools {
 namespace {
 
-constexpr std::array kWatched{SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+constexpr std::array kWatched{SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT};
 constexpr int kGraceMilliseconds = 10'000;
+// How often a job in the background looks whether it has the terminal again: a shell need not tell
+// one that runs.
+constexpr int kTerminalMilliseconds = 250;
 
 /// Those of ours that the caller didn't ask us to ignore (nohup, a shell's background jobs).
 ::sigset_t watched_signals() {
@@ -80,15 +83,34 @@ void Signals::end_now(int number, const char* why) {
     ::_exit(kExitSignal + number);
 }
 
+/// After the job was continued; whoever reads keys hears of it. False: another job has the
+/// terminal.
+bool Signals::resume_terminal() {
+    const bool has_terminal = RawTerminal::resume();
+    const std::lock_guard lock(receiver_->mutex);
+    if (receiver_->deliver) {
+        receiver_->deliver(SIGCONT);
+    }
+    return has_terminal;
+}
+
 void Signals::watch() {
     ::pthread_setname_np(::pthread_self(), "cops-signals");
     const ::sigset_t set = watched_signals();
     const int signals = ::signalfd(-1, &set, SFD_CLOEXEC);
     std::array<::pollfd, 2> waits{{{stop_event_, POLLIN, 0}, {signals, POLLIN, 0}}};
+    bool has_terminal = true;
     for (;;) {
-        const int ready = ::poll(waits.data(), waits.size(), received() ? kGraceMilliseconds : -1);
-        if (ready == 0) {
+        const int limit = received() != 0 ? kGraceMilliseconds
+                          : has_terminal  ? -1
+                                          : kTerminalMilliseconds;
+        const int ready = ::poll(waits.data(), waits.size(), limit);
+        if (ready == 0 && received() != 0) {
             end_now(received(), "; the guests did not stop in 10 s");
+        }
+        if (ready == 0) {
+            has_terminal = resume_terminal();
+            continue;
         }
         if (ready < 0 && errno == EINTR) {
             continue;
@@ -103,11 +125,12 @@ void Signals::watch() {
         const int number = static_cast<int>(info.ssi_signo);
         if (number == SIGTSTP) {
             // The shell shall find its terminal as it left it.
-            const bool was_raw = RawTerminal::restore();
-            ::kill(::getpid(), SIGSTOP);
-            if (was_raw) {
-                RawTerminal::resume();
-            }
+            RawTerminal::restore();
+            // To this thread, which so does not go on before the process does.
+            ::raise(SIGSTOP);
+        }
+        if (number == SIGTSTP || number == SIGCONT) {
+            has_terminal = resume_terminal();
             continue;
         }
         const std::lock_guard lock(receiver_->mutex);

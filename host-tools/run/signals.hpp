@@ -8,7 +8,9 @@
 
 namespace tools {
 
-/// SIGINT, SIGTERM, SIGHUP and SIGQUIT as an orderly end, from the start of the command to its end.
+/// SIGINT, SIGTERM, SIGHUP and SIGQUIT as an orderly end, from the start of the command to its end;
+/// SIGTSTP and SIGCONT as a stop that leaves the terminal as it was found. All of them but SIGTSTP
+/// reach `on_signal`, which looks at received() for the end that was asked for.
 /// Made before any other thread, so that all of them have the signals blocked.
 ///
 /// A first signal while nothing runs yet ends the process at once; while guests run it calls
@@ -35,6 +37,7 @@ private:
     struct Receiver;
 
     void watch();
+    bool resume_terminal();
     void end_now(int number, const char* why);
 
     int stop_event_;

@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <signal.h>
-#include <unistd.h>
 
 namespace {
 
@@ -22,13 +21,13 @@ protected:
                + "; echo code=$?; stty -g";
     }
 
-    /// The session must end with `code` and the terminal as it was before.
-    static void expect_end(Terminal& terminal, int code) {
+    /// The session must end with `code` and the terminal as it was before, in each of its prints.
+    static void expect_end(Terminal& terminal, int code, std::size_t prints = 2) {
         ASSERT_TRUE(terminal.wait_for_end()) << terminal.output();
         const std::string output = terminal.output();
         EXPECT_THAT(output, HasSubstr("code=" + std::to_string(code) + "\n"));
         const std::string before = output.substr(0, output.find('\n'));
-        EXPECT_EQ(command::count(output, before), 2U) << output;
+        EXPECT_EQ(command::count(output, before), prints) << output;
     }
 };
 
@@ -76,26 +75,43 @@ TEST_F(AtTerminal, its_mode_comes_back_when_the_guest_ends) {
     }
 }
 
+// With job control (set -m) the shell itself waits until its job has stopped.
 TEST_F(AtTerminal, a_stopped_job_gives_the_terminal_back_and_takes_it_again) {
-    // The shell stays in the foreground group, so that the terminal is not taken from the command.
-    Terminal terminal(script("bare-echo"));
+    Terminal terminal(
+        "set -m; stty -g; " + std::string(COPS_COMMAND) + " run --kernel " + guest("bare-echo")
+        + "; echo stopped=$?; stty -g; fg; echo code=$?; stty -g"
+    );
     ASSERT_TRUE(terminal.wait_for("ready\n"));
-    const pid_t child = terminal.child();
-    ::kill(child, SIGTSTP);
-    const auto state_of = [child] {
-        return test_support::read_file("/proc/" + std::to_string(child) + "/stat");
-    };
-    const std::string stopped = ") T ";
-    while (state_of().find(stopped) == std::string::npos) {
-        ::usleep(1000);
-    }
-    ::kill(child, SIGCONT);
-    while (state_of().find(stopped) != std::string::npos) {
-        ::usleep(1000);
-    }
+    ::kill(terminal.child(), SIGTSTP);
+    ASSERT_TRUE(terminal.wait_for("stopped=" + std::to_string(128 + SIGSTOP) + "\n"))
+        << terminal.output();
     terminal.type("q");
     EXPECT_TRUE(terminal.wait_for("71\n")) << terminal.output();
-    expect_end(terminal, 0);
+    expect_end(terminal, 0, 3);
+}
+
+// The shell changes the mode while the job is stopped; the job goes on in the background, is
+// stopped again there, and neither may touch it. Then it gets the terminal again.
+TEST_F(AtTerminal, a_job_that_goes_on_in_the_background_leaves_it_alone) {
+    const std::string wait_until_it_has_taken_the_signal =
+        "until grep -q '^ShdPnd:.*0000000000000000' /proc/$p/status; do :; done; ";
+    const std::string wait_until_it_is_stopped =
+        "until grep -q '^State:.T' /proc/$p/status; do :; done; ";
+    Terminal terminal(
+        "set -m; stty -g; " + std::string(COPS_COMMAND) + " run --kernel " + guest("bare-echo")
+        + "; read -r p rest </proc/$$/task/$$/children; stty -echo -icanon min 7; before=$(stty "
+          "-g); bg; "
+        + wait_until_it_has_taken_the_signal + "kill -TSTP $p; " + wait_until_it_is_stopped
+        + "after=$(stty -g); test \"$before\" = \"$after\" && echo untouched; stty sane; "
+        + "fg; echo code=$?"
+    );
+    ASSERT_TRUE(terminal.wait_for("ready\n"));
+    ::kill(terminal.child(), SIGTSTP);
+    EXPECT_TRUE(terminal.wait_for("untouched\n")) << terminal.output();
+    terminal.type("q");
+    EXPECT_TRUE(terminal.wait_for("71\n")) << terminal.output();
+    EXPECT_TRUE(terminal.wait_for("code=0\n")) << terminal.output();
+    EXPECT_TRUE(terminal.wait_for_end()) << terminal.output();
 }
 
 TEST_F(AtTerminal, a_background_job_leaves_it_alone) {
