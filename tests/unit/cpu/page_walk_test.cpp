@@ -307,6 +307,25 @@ TEST_P(PageWalk, page_tables_outside_of_memory_are_access_faults) {
     EXPECT_EQ(cause_of(kLoad), 5U);
 }
 
+TEST_P(PageWalk, tables_that_point_to_themselves_are_page_faults) {
+    // Each level finds the same entry, a pointer to this table; the last may not hold one.
+    const std::uint64_t root = scheme.levels == 4 ? kTop : kRoot;
+    put_value(root + 255 * 8, entry(root, V));
+    std::uint64_t address = 0;
+    for (unsigned level = 0; level < scheme.levels; ++level) {
+        address |= std::uint64_t{255} << (12 + 9 * level);
+    }
+    state.x[s1] = address;
+    for (const Word word : {ld(a0, s1, 0), sd(a0, s1, 0), jalr(0, s1, 0)}) {
+        state.pc = kRam;
+        put(kRam, {word});
+        ASSERT_EQ(run(), vmm::ExitKind::ended);
+        EXPECT_EQ(state.scause, word == ld(a0, s1, 0) ? 13U : word == sd(a0, s1, 0) ? 15U : 12U);
+        EXPECT_EQ(state.stval, address);
+    }
+    EXPECT_EQ(value_at(root + 255 * 8), entry(root, V)) << "no bit was set";
+}
+
 TEST_P(PageWalk, mapped_nothing_is_an_access_fault) {
     map(V | R | W | X | A | D, 0x40000000);
     EXPECT_EQ(cause_of(kLoad), 5U);
