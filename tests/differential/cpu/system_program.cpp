@@ -63,6 +63,25 @@ public:
         return std::move(image_);
     }
 
+    Image make_foreign() {
+        image_.bytes.resize(kRamBytes);
+        put_code(kKernel, kernel_code(true));
+        put_code(kUserFrames, user_handler());
+        make_tables();
+        make_register_sets();
+        std::vector<Descriptor> descriptors;
+        for (unsigned n = 0; n < options_.slots; ++n) {
+            Descriptor next = user_descriptor();
+            next.entry = kUserCode + source_.below(kForeignCodeBytes / 2) * 2;
+            next.satp = satp_of(0);
+            descriptors.push_back(next);
+        }
+        descriptors.push_back({});
+        put(kDescriptors, descriptors.data(), descriptors.size() * sizeof(Descriptor));
+        image_.slots = options_.slots;
+        return std::move(image_);
+    }
+
 private:
     void put(std::uint64_t address, const void* from, std::size_t bytes) {
         std::memcpy(&image_.bytes[address - kRam], from, bytes);
@@ -176,6 +195,19 @@ private:
             for (unsigned n = 0; n < kExecPages; ++n) {
                 put_entry(execs_[space], n, random_exec_entry());
             }
+            if (options_.foreign) {
+                // Nothing that is executable may be writable too: changed code takes effect when
+                // the engine likes.
+                for (const std::uint64_t at : {kUserCode, kWindow, kExec, kExecAlias, kLarge}) {
+                    put_entry(low, at >> 21, 0);
+                }
+                put_entry(low, kUserCode >> 21, pte(user_code, kV));
+                put_entry(low, kWindow >> 21, pte(small_[space], kV));
+                for (unsigned n = 0; n < kWindowPages; ++n) {
+                    const std::uint64_t flags = random_flags() & ~kX;
+                    put_entry(small_[space], n, pte(kWindowFrames + n * 4096, flags));
+                }
+            }
         }
         root48_ = new_table();
         put_entry(root48_, 0, pte(roots_[0], kV));
@@ -204,6 +236,9 @@ private:
             RegisterSet set{};
             for (std::uint64_t& x : set.x) {
                 x = source_.integer();
+                if (options_.foreign && source_.chance(50)) {  // an address
+                    x = kWindow + source_.below(kWindowPages * 4096);
+                }
             }
             for (std::uint64_t& value : set.f) {
                 value = source_.number();
@@ -218,6 +253,17 @@ private:
             return std::uint64_t{9} << 60 | std::uint64_t{3} << 44 | root48_ >> 12;
         }
         return std::uint64_t{8} << 60 | std::uint64_t{space + 1} << 44 | roots_[space] >> 12;
+    }
+
+    Descriptor user_descriptor() {
+        Descriptor result{};
+        result.registers = kRegisterSets + source_.below(kRegisterSetCount) * sizeof(RegisterSet);
+        result.sstatus = source_.below(4) << kFsShift | (source_.chance(50) ? kSstatusSpie : 0)
+                         | (source_.chance(50) ? 0x10 : 0);
+        result.sie = source_.below(4);
+        result.sideleg = source_.below(2);
+        result.sedeleg = source_.random() & 0xa1f4;
+        return result;
     }
 
     Descriptor slot() {
@@ -575,6 +621,14 @@ private:
 
 Image make_image(std::uint64_t seed, const Options& options) {
     return Builder(seed, options).make();
+}
+
+Image make_user_image(std::uint64_t seed, unsigned slots) {
+    Options options;
+    options.slots = slots;
+    options.user_interrupts = true;
+    options.foreign = true;
+    return Builder(seed, options).make_foreign();
 }
 
 }  // namespace differential::system

@@ -49,6 +49,7 @@ struct Options {
     Subset subset;
     bool sv48 = false;
     bool user_interrupts = false;  ///< The N extension.
+    bool foreign = false;          ///< As make_user_image() wants it.
 };
 
 struct Image {
@@ -57,5 +58,12 @@ struct Image {
 };
 
 Image make_image(std::uint64_t seed, const Options& options);
+
+/// Where the user code of make_user_image() goes, and how much of it there may be.
+inline constexpr std::uint64_t kForeignCode = kRam + 0x4'0000;
+inline constexpr std::uint64_t kForeignCodeBytes = 0x2000;
+/// A frame for code that the caller puts in: slots are in U-mode and begin somewhere in that code,
+/// which they can read and execute but not write.
+Image make_user_image(std::uint64_t seed, unsigned slots);
 
 }  // namespace differential::system
