@@ -3,12 +3,29 @@
 
 #include "cpu/interp/interp.hpp"
 
+#if COPS_HAVE_DBT
+#include "cpu/dbt/runtime/dbt.hpp"
+#endif
+
 #include <string>
 
 namespace vmm {
+namespace {
+
+#if !COPS_HAVE_DBT
+bool dbt_is_available() noexcept {
+    return false;
+}
+Result<std::unique_ptr<Vcpu>>
+make_dbt_vcpu(GuestMemory&, VcpuHost&, unsigned, const EngineOptions&) {
+    return fail(ErrorKind::unavailable, "engine \"dbt\" is for x86-64 hosts");
+}
+#endif
+
+}  // namespace
 
 std::string_view engine_names() noexcept {
-    return "auto, interp";
+    return "auto, dbt, interp";
 }
 
 Result<std::unique_ptr<Vcpu>> make_vcpu(
@@ -18,6 +35,9 @@ Result<std::unique_ptr<Vcpu>> make_vcpu(
     unsigned hart,
     const EngineOptions& options
 ) {
+    if (engine == "dbt" || (engine == "auto" && dbt_is_available())) {
+        return make_dbt_vcpu(memory, host, hart, options);
+    }
     if (engine == "auto" || engine == "interp") {
         return make_interp_vcpu(memory, host, hart, options);
     }

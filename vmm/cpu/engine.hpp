@@ -12,7 +12,7 @@
 
 namespace vmm {
 
-/// The names that make_vcpu() accepts, for messages: "auto, interp".
+/// The names that make_vcpu() accepts, for messages: "auto, dbt, interp".
 std::string_view engine_names() noexcept;
 
 /// Makes a vCPU of the engine called `engine`; "auto" takes the best one that this host has.

@@ -117,11 +117,14 @@ private:
     FloatEnvironment host_;
 };
 
-/// Calls into the rest of the VMM stand inside, so that floating point there raises no guest flag.
+/// Calls into the rest of the VMM stand inside, so that floating point there raises no guest flag
+/// and rounds as the host does.
 class HostFloatScope {
 public:
     HostFloatScope()
-        : guest_(read_float_environment()) {}
+        : guest_(read_float_environment()) {
+        enter_guest_float();  // the host's defaults too
+    }
     ~HostFloatScope() { write_float_environment(guest_); }
     HostFloatScope(const HostFloatScope&) = delete;
     HostFloatScope& operator=(const HostFloatScope&) = delete;

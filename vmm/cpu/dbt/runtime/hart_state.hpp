@@ -11,11 +11,12 @@ namespace vmm::dbt {
 
 /// Why generated code came back to the runtime.
 enum class LeaveReason : std::uint32_t {
-    link,      ///< A direct jump within the page that leads nowhere yet; `leave_site` says which.
-    hot,       ///< A region's entry counter ran out.
-    dispatch,  ///< To `pc`, which the jump cache does not know.
-    resume,    ///< The runtime changed pc or what depends on it: look `pc` up.
-    end,       ///< run() returns.
+    link,        ///< A direct jump within the page that leads nowhere yet; `leave_site` says which.
+    hot,         ///< A region's entry counter ran out.
+    dispatch,    ///< To `pc`, which the jump cache does not know.
+    breakpoint,  ///< A debugger may want to stop at `pc`.
+    resume,      ///< The runtime changed pc or what depends on it: look `pc` up.
+    end,         ///< run() returns.
 };
 
 /// The part of a hart that generated code touches, by offsets from the host register that holds
@@ -48,6 +49,7 @@ struct HartState {
     std::uint64_t stack_base;
     std::uint64_t stack_limit;
 
+    std::uint64_t* sstatus;  ///< Of riscv::Hart, for FS.
     /// fflags raised by C++ code, not by the host's unit.
     std::uint32_t fflags;
     std::uint32_t float_request;  ///< For float_slow(): which instruction. Scratch of float code.
@@ -60,9 +62,6 @@ struct HartState {
     FloatConstants float_constants;
     /// Temporaries of the region that runs which no host register holds.
     std::uint64_t spills[64];
-    /// MXCSR values for guest code, by host rounding control (nearest, down, up, zero): all
-    /// exceptions masked, no flag.
-    std::uint32_t mxcsr[4];
 };
 
 /// The address register points into the middle, so that 8-bit displacements reach all x.

@@ -29,13 +29,21 @@ void TranslationCaches::insert(Mode mode, const TlbEntry& entry) {
     tables.used.add(tlb_index(entry.page));
 }
 
+const TlbEntry* TranslationCaches::recall(Mode mode, std::uint64_t page, bool store) {
+    const TlbEntry found = modes_[mode]->tlb.victims[victim_index(page)];
+    if ((store ? found.write_tag : found.read_tag) != page) {
+        return nullptr;
+    }
+    insert(mode, found);
+    return &modes_[mode]->tlb.entries[tlb_index(page)];
+}
+
 void TranslationCaches::insert_jump(
     bool is_user, bool float_on, std::uint64_t pc, const void* code
 ) {
     JumpTable& jumps = *jumps_[(is_user ? 2U : 0U) + (float_on ? 1U : 0U)];
     jumps.table[jump_index(pc)] = {pc, code};
     jumps.used.add(jump_index(pc));
-    jump_pages_.set(page_bit(pc));
 }
 
 void TranslationCaches::flush_data() {
@@ -49,7 +57,6 @@ void TranslationCaches::flush_jumps() {
     for (auto& jumps : jumps_) {
         jumps->used.clear(jumps->table);
     }
-    jump_pages_.reset();
 }
 
 void TranslationCaches::flush_code() {
@@ -57,13 +64,14 @@ void TranslationCaches::flush_code() {
     if (fetch_used_) {
         fetch_ = {};
         fetch_used_ = false;
+        code_pages_.reset();
     }
 }
 
-void TranslationCaches::flush_page(std::uint64_t address) {
+bool TranslationCaches::flush_page(std::uint64_t address) {
     if (superpages_[address >> 63].contains(address)) {
         flush();
-        return;
+        return true;
     }
     const std::uint64_t page = address & ~kPageOffsetMask;
     for (auto& mode : modes_) {
@@ -78,9 +86,10 @@ void TranslationCaches::flush_page(std::uint64_t address) {
         fetch[fetch_index(page)] = {};
     }
     // An instruction may cross from the page before into this one.
-    if (jump_pages_.test(page_bit(page)) || jump_pages_.test(page_bit(page - 4096))) {
+    if (is_code_page(page)) {
         flush_jumps();
     }
+    return false;
 }
 
 }  // namespace vmm::dbt

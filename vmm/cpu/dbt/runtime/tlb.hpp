@@ -108,6 +108,8 @@ public:
 
     /// Makes `entry` the first-level entry of its page; what was there goes to the second level.
     void insert(Mode mode, const TlbEntry& entry);
+    /// Brings an entry of the second level that allows the access back to the first; null: none.
+    const TlbEntry* recall(Mode mode, std::uint64_t page, bool store);
     void insert_jump(bool is_user, bool float_on, std::uint64_t pc, const void* code);
     void note_superpage(std::uint64_t address, std::uint64_t bytes) {
         const std::uint64_t from = address & ~(bytes - 1);
@@ -122,6 +124,12 @@ public:
     void insert_fetch(bool is_user, std::uint64_t pc, Page* page) {
         fetch_[is_user ? 1 : 0][fetch_index(pc)] = {pc & ~kPageOffsetMask, page};
         fetch_used_ = true;
+        code_pages_.set(page_bit(pc));
+    }
+
+    /// Whether instructions of this page may have been fetched since the last flush.
+    bool is_code_page(std::uint64_t address) const {
+        return code_pages_.test(page_bit(address)) || code_pages_.test(page_bit(address - 4096));
     }
 
     /// After satp changed or sfence.vma without an address.
@@ -135,8 +143,8 @@ public:
     void flush_code();
     /// After frm changed: the jump caches only.
     void flush_jumps();
-    /// sfence.vma with an address.
-    void flush_page(std::uint64_t address);
+    /// sfence.vma with an address. True when that had to forget everything.
+    bool flush_page(std::uint64_t address);
 
 private:
     struct ModeTables {
@@ -163,7 +171,7 @@ private:
     std::array<std::unique_ptr<JumpTable>, 4> jumps_;
     std::array<std::array<FetchEntry, kFetchEntries>, 2> fetch_{};
     bool fetch_used_ = false;
-    std::bitset<kPageBits> jump_pages_;           ///< Pages (hashed) that jump entries lead to.
+    std::bitset<kPageBits> code_pages_;           ///< Pages (hashed) that were fetched from.
     std::array<SuperpageRange, 2> superpages_{};  // lower and upper half of the address space
 };
 

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cpu/dbt/ir/ir.hpp"
+#include "cpu/dbt/x64/emitter.hpp"
+#include "cpu/dbt/x64/routines.hpp"
+#include "cpu/dbt/x64/site.hpp"
+
+#include <asmjit/x86.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace vmm::dbt {
+
+/// Operations that only compute (emit_integer*.cpp).
+void emit_integer(Emitter& e, const ir::Inst& inst);
+
+/// Turns one region into host code: blocks, exits, memory accesses.
+class RegionEmitter {
+public:
+    RegionEmitter(
+        asmjit::CodeHolder& code,
+        asmjit::x86::Assembler& assembler,
+        const ir::Region& region,
+        const Allocation& allocation,
+        Routines& routines,
+        std::vector<Site>& sites
+    );
+
+    /// `counter`: address of the 32-bit word that counts entries down; 0: none.
+    void emit(std::uint64_t counter);
+
+private:
+    using Gp = asmjit::x86::Gp;
+    using Mem = asmjit::x86::Mem;
+    using Label = asmjit::Label;
+
+    // region_emitter.cpp
+    void block(std::size_t number);
+    void instruction(const ir::Inst& inst);
+    void system(const ir::Inst& inst);
+    void fence(const ir::Inst& inst);
+    void load_registers(RegisterSet registers);
+    void store_registers(RegisterSet registers);
+    /// To be called right behind a call to a routine that wants to know where it came from.
+    void add_site(Site site);
+    /// A site for the guest instruction that `inst` belongs to.
+    Site site_of(const ir::Inst& inst, Site::Kind kind) const;
+
+    // emit_control.cpp
+    void branch(const ir::Inst& inst);
+    asmjit::x86::CondCode compare(const ir::Inst& inst);
+    void jump(const ir::Inst& inst);
+    void jump_indirect(const ir::Inst& inst);
+    void leave(const ir::Inst& inst);
+    /// To code outside of the region; everything is written back.
+    void exit_to(std::int64_t offset);
+    void call(const ir::Target& target);
+    /// rax = virtual address of an offset from the page.
+    void address_of(std::int64_t offset);
+    /// To the address in rax, through the jump cache. A call comes back behind it.
+    void look_up_and_jump(bool is_call);
+    /// Pushes the address that the guest's call returns to. Keeps rax.
+    void push_return_address();
+    /// What the called code's return comes back to.
+    void return_landing();
+
+    // emit_memory.cpp
+    void load(const ir::Inst& inst);
+    void store(const ir::Inst& inst);
+    void read_memory(const ir::Inst& inst);
+    void write_memory(const ir::Inst& inst);
+    /// rax = host address for an access to memory[a + imm]. Without an inline answer, cold code
+    /// asks the runtime, which may have done the whole access: then it goes on at `done`.
+    void look_up(const ir::Inst& inst, bool is_store, bool atomic, const Label& done);
+    void guest_address(const ir::Inst& inst);
+    void loaded(const ir::Inst& inst);
+
+    // emit_atomic.cpp
+    void load_reserved(const ir::Inst& inst);
+    void store_conditional(const ir::Inst& inst);
+    void amo(const ir::Inst& inst);
+    void amo_loop(const ir::Inst& inst);
+    void write_result(const ir::Inst& inst, const Gp& value);
+
+    asmjit::CodeHolder& code_;
+    asmjit::x86::Assembler& a;
+    const ir::Region& region_;
+    const Allocation& allocation_;
+    Routines& routines_;
+    std::vector<Site>& sites_;
+    Emitter e;
+    /// f registers known to hold boxed singles where each block begins.
+    std::vector<std::uint32_t> boxed_;
+    std::vector<Label> labels_;
+    const ir::Block* block_ = nullptr;
+    std::size_t number_ = 0;  ///< Of the block.
+    /// Registers that differ from their homes at this point of the block.
+    RegisterSet dirty_ = 0;
+    std::size_t next_reload_ = 0;
+    bool has_return_ = false;  ///< A push_return waits for its jump.
+    std::int64_t return_offset_ = 0;
+};
+
+}  // namespace vmm::dbt
