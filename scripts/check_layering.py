@@ -51,10 +51,12 @@ ALLOWED = {
         "vmm/cpu/engine", "vmm/cpu/riscv", "vmm/cpu", "vmm/devices", "vmm/io", "vmm/memory",
         "vmm/include", "virtio-cops/device", WIRE,
     },
-    # Puts machines, workers and a policy together.
+    # A debugger's protocol over an interface; knows registers, and neither machines nor engines.
+    "vmm/debug": {"vmm/cpu/riscv", "vmm/memory", "vmm/include", WIRE},
+    # Puts machines, workers and a policy together; shows a guest to a debugger.
     "vmm/fleet": {
-        "vmm/machine", "vmm/sched", "vmm/sched/policy", "vmm/cpu/engine", "vmm/cpu", "vmm/devices",
-        "vmm/io", "vmm/memory", "vmm/include", "virtio-cops/device", WIRE,
+        "vmm/machine", "vmm/sched", "vmm/sched/policy", "vmm/cpu/engine", "vmm/cpu",
+        "vmm/cpu/riscv", "vmm/debug", "vmm/devices", "vmm/io", "vmm/memory", "vmm/include", "virtio-cops/device", WIRE,
     },
     "guest-kernel/include": {WIRE},
     "guest-runtime/executor": {WIRE, "guest-kernel/include"},

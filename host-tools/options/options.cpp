@@ -103,6 +103,12 @@ constexpr std::array kGuestOptions{
             g.config.cops_device_id = static_cast<std::uint32_t>(
                 parse_number(v, 1, std::numeric_limits<std::uint32_t>::max()));
         }},
+    GuestOption{"gdb", "ADDRESS", ValueKind::text, Place::anywhere,
+        "hold the guest before its first instruction and let gdb-multiarch control it: unix:PATH, "
+        "tcp:ADDR:PORT (this host only) or tcp-public:ADDR:PORT",
+        [](GuestOptions& g, Text v, const Context& c) {
+            g.config.gdb = parse_debug_address(v, c.base);
+        }},
     GuestOption{"dump-dtb", "FILE", ValueKind::text, Place::anywhere,
         "write the guest's device tree to FILE before it starts",
         [](GuestOptions& g, Text v, const Context& c) { g.config.dump_dtb = parse_path(v, c.base); }},

@@ -193,4 +193,16 @@ std::string parse_path(std::string_view text, const std::filesystem::path& base)
     return base.empty() || path.is_absolute() ? path.string() : (base / path).string();
 }
 
+std::string parse_debug_address(std::string_view text, const std::filesystem::path& base) {
+    if (text.starts_with("unix:")) {
+        return "unix:" + parse_path(text.substr(5), base);
+    }
+    if (!text.starts_with("tcp:") && !text.starts_with("tcp-public:")) {
+        throw BadValue(fmt::format(
+            "'{}' is not accepted; give unix:PATH, tcp:ADDR:PORT or tcp-public:ADDR:PORT", text
+        ));
+    }
+    return std::string(text);  // libvmm knows the rest
+}
+
 }  // namespace tools

@@ -43,4 +43,7 @@ std::string parse_guest_name(std::string_view text);
 /// A path, not empty, taken from `base` when it is relative and `base` isn't empty.
 std::string parse_path(std::string_view text, const std::filesystem::path& base);
 
+/// `unix:PATH` or `tcp...`, a path taken from `base`.
+std::string parse_debug_address(std::string_view text, const std::filesystem::path& base);
+
 }  // namespace tools

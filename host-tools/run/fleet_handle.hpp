@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace tools {
 
@@ -17,6 +18,7 @@ public:
     virtual void wait() = 0;
     virtual void stop() = 0;
     virtual std::size_t console_input(std::size_t guest, std::span<const char> bytes) = 0;
+    virtual std::string debugger_address(std::size_t guest) const = 0;
     virtual vmm::FleetReport report() const = 0;
 };
 

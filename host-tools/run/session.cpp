@@ -104,6 +104,7 @@ private:
     void give_input();
     int finish();
     int code_of(const vmm::FleetReport& report) const;
+    void tell_debuggers() const;
     void tell(const vmm::FleetReport& report) const;
     void write_json(const vmm::FleetReport& report, int code);
 
@@ -184,6 +185,7 @@ int Session::run() {
     for (const auto& file : device_trees_) {
         file->commit();
     }
+    tell_debuggers();
     std::thread waiter([this] {
         ::pthread_setname_np(::pthread_self(), "cops-wait");
         fleet_->wait();
@@ -214,6 +216,21 @@ void Session::attend() {
         give_input();
         if (!stopped_ && (signals_.received() != 0 || quit_ || output_error_ != 0)) {
             stop();
+        }
+    }
+}
+
+/// How to reach the guests that wait for a debugger.
+void Session::tell_debuggers() const {
+    for (std::size_t i = 0; i < config_.guests.size(); ++i) {
+        if (const std::string at = fleet_->debugger_address(i); !at.empty()) {
+            say(options_.messages,
+                fmt::format(
+                    "cops: guest {} is held before its first instruction until a debugger lets it "
+                    "go: gdb-multiarch -ex 'target remote {}'\n",
+                    config_.guests[i].name,
+                    at
+                ));
         }
     }
 }

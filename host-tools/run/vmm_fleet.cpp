@@ -17,6 +17,9 @@ public:
     std::size_t console_input(std::size_t guest, std::span<const char> bytes) override {
         return fleet_->console_input(guest, bytes);
     }
+    std::string debugger_address(std::size_t guest) const override {
+        return fleet_->debugger_address(guest);
+    }
     vmm::FleetReport report() const override { return fleet_->report(); }
 
 private:

@@ -277,6 +277,10 @@ Result<std::vector<std::uint8_t>> Fleet::save(std::size_t guest) {
     return impl_->guests[guest]->save();
 }
 
+std::string Fleet::debugger_address(std::size_t guest) const {
+    return guest < impl_->guests.size() ? impl_->guests[guest]->debugger_address() : std::string();
+}
+
 FleetReport Fleet::report() const {
     const Impl& impl = *impl_;
     FleetReport report;

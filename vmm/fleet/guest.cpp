@@ -102,10 +102,17 @@ Result<void> Guest::build(ConsoleOutput console) {
         vcpus_.push_back(pool_.add({.guest = index_, .vcpu = hart}, *ports_.back(), config_.tenant)
         );
     }
-    if (!config_.saved_state.empty()) {
-        return machine_->load(std::as_bytes(std::span(config_.saved_state)));
+    auto loaded = config_.saved_state.empty()
+                      ? machine_->boot()
+                      : machine_->load(std::as_bytes(std::span(config_.saved_state)));
+    if (!loaded || config_.gdb.empty()) {
+        return loaded;
     }
-    return machine_->boot();
+    debug_ = std::make_unique<GuestDebug>(*machine_, changed_, [this] {
+        stop_asked_.store(true, std::memory_order_release);
+        machine_->end({Ending::stopped, 0, "ended by the debugger"});
+    });
+    return debug_->listen(config_.gdb, config_.name);
 }
 
 Result<void> Guest::add_device() {
@@ -150,7 +157,12 @@ void Guest::start(Nanos now) {
     }
     // What a saved driver had offered and its device had not taken yet: nobody notifies again.
     device_->set_paused(false);
-    put_into_pool();
+    if (debug_ == nullptr) {
+        put_into_pool();
+    } else {
+        debug_->start_server();
+        hold();
+    }
 }
 
 void Guest::put_into_pool() {
@@ -162,7 +174,7 @@ void Guest::put_into_pool() {
     // Now that all are in the pool, no start that one hart gives another is lost.
     spdlog::debug("[{}/-] engine {}", config_.name, machine_->vcpu(0).engine_name());
     for (unsigned hart = 0; hart < config_.cpus; ++hart) {
-        const bool runs = machine_->may_run(hart);
+        const bool runs = machine_->may_run(hart) && (debug_ == nullptr || debug_->may_run(hart));
         spdlog::debug("[{}/{}] {}", config_.name, hart, runs ? "started" : "waits to be started");
         if (runs) {
             pool_.start_vcpu(vcpus_[hart]);
@@ -178,6 +190,9 @@ void Guest::take_out_of_pool() {
 
 bool Guest::advance() {
     advance_save();
+    if (debug_ != nullptr) {
+        advance_debug();
+    }
     if (phase_ == Phase::running && machine_->ended()) {
         phase_ = Phase::leaving;
         take_out_of_pool();
@@ -229,9 +244,41 @@ void Guest::advance_save() {
         }
         device_->set_paused(false);
     }
-    if (phase_ != Phase::running && phase_ != Phase::saving) {
+    // While a debugger holds the guest, who wants to save it waits.
+    if (phase_ == Phase::leaving || phase_ == Phase::draining || phase_ == Phase::ended) {
         answer_save(fail(ErrorKind::usage, fmt::format("guest {} has ended", config_.name)));
     }
+}
+
+/// For a debugger the vCPUs leave the pool, and come back when it says so.
+void Guest::advance_debug() {
+    if (phase_ == Phase::running && debug_->hold_wanted() && !machine_->ended()) {
+        phase_ = Phase::holding;
+        take_out_of_pool();
+    }
+    if (phase_ == Phase::holding && left()) {
+        if (machine_->ended()) {
+            phase_ = Phase::leaving;
+        } else {
+            hold();
+        }
+    }
+    if (phase_ == Phase::held && machine_->ended()) {
+        machine_->clock().resume();
+        phase_ = Phase::leaving;
+    }
+    if (phase_ == Phase::held && debug_->take_resume()) {
+        machine_->clock().resume();
+        put_into_pool();
+    }
+}
+
+/// No vCPU is in the pool. The guest's time stands still for as long.
+void Guest::hold() {
+    phase_ = Phase::held;
+    machine_->clock().pause();
+    machine_->serve_starts();
+    debug_->held();
 }
 
 void Guest::answer_save(SavedState saved) {
@@ -267,6 +314,9 @@ Result<void> Guest::reboot() {
     if (auto rebooted = machine_->reboot(); !rebooted) {
         return rebooted;
     }
+    if (debug_ != nullptr) {
+        debug_->rebooted();
+    }
     put_into_pool();
     if (stop_asked_.load(std::memory_order_acquire)) {
         stop();  // it may have found a machine that had ended already
@@ -278,6 +328,9 @@ void Guest::finish(Outcome outcome) {
     phase_ = Phase::ended;
     if (outcome.ending == Ending::reset && stop_asked_.load(std::memory_order_acquire)) {
         outcome = {Ending::stopped, 0, {}};
+    }
+    if (debug_ != nullptr) {
+        debug_->ended(outcome);
     }
     spdlog::info(
         "[{}/-] {}, status {}{}{}",
@@ -305,7 +358,9 @@ void Guest::stop() {
 
 void Guest::vcpu_started(unsigned hart) noexcept {
     spdlog::debug("[{}/{}] started by another hart", config_.name, hart);
-    pool_.start_vcpu(vcpus_[hart]);
+    if (debug_ == nullptr || debug_->may_run(hart)) {
+        pool_.start_vcpu(vcpus_[hart]);
+    }
 }
 
 void Guest::interrupt_raised(unsigned hart, WakeCause cause) noexcept {
@@ -400,10 +455,17 @@ void Guest::complete_stat(std::uint64_t token, const virtio_cops_stat& stat) {
 // ---- Port -----------------------------------------------------------------------------------
 
 ExitKind Guest::Port::run(const RunContext& context) {
+    GuestDebug* debug = guest_.debug_.get();
+    if (debug != nullptr && debug->hold_wanted()) {
+        return ExitKind::stopped;  // until the control thread takes it out of the pool
+    }
     if (guest_.device_->take_post(hart_)) {
         vcpu().raise_user_interrupt();
     }
-    const ExitKind exit = guest_.machine_->run(hart_, context);
+    ExitKind exit = guest_.machine_->run(hart_, context);
+    if (debug != nullptr) {
+        exit = debug->after_run(hart_, exit);
+    }
     const VcpuCounters now = vcpu().counters();
     counters_.instructions.store(now.instructions, std::memory_order_relaxed);
     counters_.supervisor_traps.store(now.supervisor_traps, std::memory_order_relaxed);

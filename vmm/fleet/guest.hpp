@@ -2,6 +2,7 @@
 #pragma once
 
 #include "devices/cops/cops_device.hpp"
+#include "fleet/guest_debug.hpp"
 #include "fleet/guest_io.hpp"
 #include "machine/machine.hpp"
 #include "sched/workers/vcpu_port.hpp"
@@ -52,6 +53,10 @@ public:
     std::size_t console_input(std::span<const char> bytes) {
         return machine_->console_input(bytes);
     }
+    /// Where a debugger finds the guest, as gdb's `target remote` wants it; empty: nowhere.
+    std::string debugger_address() const {
+        return debug_ != nullptr ? debug_->address() : std::string();
+    }
     const GuestConfig& config() const noexcept { return config_; }
     /// Times relative to `fleet_started`.
     GuestReport report(Nanos fleet_started) const;
@@ -93,7 +98,16 @@ private:
         EngineStats stats_;
     };
 
-    enum class Phase : std::uint8_t { created, running, leaving, saving, draining, ended };
+    enum class Phase : std::uint8_t {
+        created,
+        running,
+        saving,
+        holding,  ///< vCPUs leave the pool for the debugger;
+        held,     ///< they have.
+        leaving,
+        draining,
+        ended
+    };
     using SavedState = Result<std::vector<std::uint8_t>>;
 
     Guest(
@@ -109,6 +123,8 @@ private:
     void take_out_of_pool();
     bool left() const noexcept { return in_pool_.load(std::memory_order_acquire) == 0; }
     void advance_save();
+    void advance_debug();
+    void hold();
     void answer_save(SavedState saved);
     void finish(Outcome outcome);
 
@@ -149,6 +165,7 @@ private:
     std::unique_ptr<CopsDevice> device_;
     std::vector<std::unique_ptr<Port>> ports_;
     std::vector<sched::WorkerPool::Handle> vcpus_;
+    std::unique_ptr<GuestDebug> debug_;  // null: no debugger can come
 
     Phase phase_ = Phase::created;         // control thread
     std::atomic<bool> stop_asked_{false};  // set by stop(), read by the control thread

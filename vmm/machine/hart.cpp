@@ -11,14 +11,20 @@
 
 namespace vmm {
 
+void Hart::serve_start() {
+    if (hsm_state() == HsmState::start_pending) {
+        vcpu_->start(start_address_, start_opaque_);
+        hsm_.store(HsmState::started, std::memory_order_release);
+        start_claimed_.store(false, std::memory_order_release);
+    }
+}
+
 ExitKind Hart::run(const RunContext& context) {
     switch (hsm_state()) {
     case HsmState::stopped:
         return ExitKind::stopped;
     case HsmState::start_pending:
-        vcpu_->start(start_address_, start_opaque_);
-        hsm_.store(HsmState::started, std::memory_order_release);
-        start_claimed_.store(false, std::memory_order_release);
+        serve_start();
         break;
     default:
         hsm_.store(HsmState::started, std::memory_order_release);

@@ -37,6 +37,8 @@ public:
 
     /// Thread that owns the hart. Runs the vCPU and follows its HSM state.
     ExitKind run(const RunContext& context);
+    /// Owner, outside run(). Starts the vCPU if request_start() asked for it.
+    void serve_start();
 
     // ---- HSM: any thread ----
 

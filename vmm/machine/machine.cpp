@@ -223,6 +223,16 @@ void Machine::set_steal_time(unsigned hart, Nanos stolen) noexcept {
     harts_[hart]->set_steal_time(stolen);
 }
 
+void Machine::serve_starts() {
+    for (const auto& hart : harts_) {
+        hart->serve_start();
+    }
+}
+
+void Machine::repeat_external_interrupts() {
+    platform_->plic.repeat_lines();
+}
+
 void Machine::set_external_interrupt(unsigned hart, bool asserted) {
     if (hart >= harts_.size()) {
         return;  // Not yet put together: no interrupt can be enabled.

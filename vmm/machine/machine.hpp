@@ -165,6 +165,12 @@ public:
 
     Result<std::vector<std::byte>> save() const;
 
+    /// Starts the vCPUs that wait to be started by their next run(), so that registers show where.
+    void serve_starts();
+    /// Tells every vCPU again how its external interrupt stands: after Vcpu::load(), which may have
+    /// undone a change that a device made meanwhile.
+    void repeat_external_interrupts();
+
     /// The device tree blob of the last boot().
     std::span<const std::byte> device_tree() const noexcept { return device_tree_; }
 

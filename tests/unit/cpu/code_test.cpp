@@ -106,7 +106,7 @@ TEST_P(CodeChanges, a_full_code_cache_is_emptied_and_execution_goes_on) {
 
 TEST_P(CodeChanges, random_bytes_as_code_never_crash_the_host) {
     std::mt19937_64 random(20261121);
-    for (unsigned round = 0; round < 120; ++round) {
+    for (unsigned round = 0; round < 400; ++round) {
         std::vector<std::uint64_t> bytes(1024);
         for (std::uint64_t& word : bytes) {
             word = random();

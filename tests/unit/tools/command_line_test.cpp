@@ -50,6 +50,8 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
          "--code-cache",
          "16M",
          "--engine-stats",
+         "--gdb",
+         "tcp:127.0.0.1:7",
          "--initrd",
          "a",
          "--initrd",
@@ -87,6 +89,7 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
     EXPECT_EQ(guest.config.engine, "interp");
     EXPECT_EQ(guest.config.code_cache_bytes, std::uint64_t{16} << 20);
     EXPECT_TRUE(fleet.engine_stats);
+    EXPECT_EQ(guest.config.gdb, "tcp:127.0.0.1:7");
     EXPECT_THAT(guest.config.initrds, ElementsAre("a", "b"));
     EXPECT_EQ(guest.config.cmdline, "x y");
     EXPECT_THAT(guest.environment, ElementsAre("A=1", "B=2"));

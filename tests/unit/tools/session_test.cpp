@@ -29,6 +29,7 @@ struct Script {
     std::vector<vmm::GuestOutcome> outcomes;
     std::string ends_on_input;  // goes on until it got this
     bool ends_on_stop = false;  // goes on until it is stopped
+    std::string debugger;       // where it waits for one
     int raises = 0;             // a signal, sent to ourselves once it runs
     bool fails_to_start = false;
 };
@@ -68,6 +69,7 @@ public:
         changed_.notify_all();
         return 1;
     }
+    std::string debugger_address(std::size_t) const override { return script_.debugger; }
     vmm::FleetReport report() const override {
         vmm::FleetReport report{.policy = "fair", .workers = 1, .guests = {}};
         for (const auto& outcome : script_.outcomes) {
@@ -137,6 +139,15 @@ TEST_F(Session, a_guests_console_is_the_output_and_nothing_else) {
     EXPECT_EQ(run(script), 0);
     EXPECT_EQ(out_, "hello\n$ ");
     EXPECT_EQ(err_, "");
+}
+
+TEST_F(Session, a_guest_that_waits_for_a_debugger_says_where) {
+    const Script script{
+        .outcomes = {ended(vmm::Ending::powered_off)}, .debugger = "tcp:127.0.0.1:77"
+    };
+    EXPECT_EQ(run(script), 0);
+    EXPECT_THAT(err_, HasSubstr("until a debugger lets it go"));
+    EXPECT_THAT(err_, HasSubstr("'target remote tcp:127.0.0.1:77'"));
 }
 
 TEST_F(Session, a_failing_application_is_told_with_its_exact_status) {

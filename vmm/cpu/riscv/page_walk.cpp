@@ -129,4 +129,36 @@ Walk translate(
     }
 }
 
+std::optional<std::uint64_t>
+peek(std::uint64_t satp, const GuestMemory& memory, std::uint64_t address) noexcept {
+    if (satp >> satp::kModeShift == satp::kModeBare) {
+        return address;
+    }
+    if (!canonical(satp, address)) {
+        return std::nullopt;
+    }
+    std::uint64_t table = (satp & satp::kPpnMask) << 12;
+    for (unsigned level = levels(satp); level-- > 0;) {
+        const unsigned shift = 12 + 9 * level;
+        const GuestPhys where{table + (address >> shift & 511) * 8};
+        std::byte* host = memory.writable_range(where, 8);
+        if (host == nullptr) {
+            return std::nullopt;
+        }
+        // Acquire as in walk_once().
+        const std::uint64_t entry =
+            std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(host))
+                .load(std::memory_order_acquire);
+        if ((entry & kValid) == 0) {
+            return std::nullopt;
+        }
+        if ((entry & (kRead | kWrite | kExecute)) != 0) {
+            const std::uint64_t inside = (std::uint64_t{1} << shift) - 1;
+            return (entry_target(entry) & ~inside) | (address & inside);
+        }
+        table = entry_target(entry);
+    }
+    return std::nullopt;
+}
+
 }  // namespace vmm::riscv

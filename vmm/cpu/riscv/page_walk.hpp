@@ -5,6 +5,7 @@
 #include "memory/guest_memory.hpp"
 
 #include <cstdint>
+#include <optional>
 
 namespace vmm::riscv {
 
@@ -39,5 +40,10 @@ struct Walk {
 Walk translate(
     const TranslationMode& mode, const GuestMemory& memory, std::uint64_t address, Access access
 ) noexcept;
+
+/// The physical address that a debugger means by a virtual one: every valid mapping serves, and no
+/// entry is changed. Nothing: there is none.
+std::optional<std::uint64_t>
+peek(std::uint64_t satp, const GuestMemory& memory, std::uint64_t address) noexcept;
 
 }  // namespace vmm::riscv

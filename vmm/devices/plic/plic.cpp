@@ -142,6 +142,13 @@ void Plic::complete(Context& context, std::uint32_t source) {
     }
 }
 
+void Plic::repeat_lines() {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 1; i < contexts_.size(); i += 2) {
+        sink_.set_external_interrupt(static_cast<unsigned>(i / 2), contexts_[i].asserted);
+    }
+}
+
 void Plic::update() {
     for (std::size_t i = 1; i < contexts_.size(); i += 2) {
         Context& context = contexts_[i];

@@ -38,6 +38,9 @@ public:
 
     void set_level(unsigned source, bool asserted) override;
 
+    /// Tells the sink again how every hart's interrupt stands.
+    void repeat_lines();
+
     bool mmio_read(const MmioAccess& access, std::uint64_t* value) override;
     bool mmio_write(const MmioAccess& access, std::uint64_t value) override;
 

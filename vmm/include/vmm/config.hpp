@@ -56,6 +56,9 @@ struct GuestConfig {
     /// What Fleet::save() returned for a guest of the same shape: continue there instead of
     /// booting.
     std::vector<std::uint8_t> saved_state;
+    /// Where to listen for a debugger (docs/debugging.md); empty: nowhere. With one, the guest is
+    /// held before its first instruction until the debugger lets it go.
+    std::string gdb;
     std::string dump_dtb;  ///< Write the device tree there before the start; empty: don't.
 };
 

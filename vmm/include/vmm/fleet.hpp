@@ -112,6 +112,10 @@ public:
     /// Bytes typed at a guest's console. Returns how many were taken (the guest's FIFO has bounds).
     std::size_t console_input(std::size_t guest, std::span<const char> bytes);
 
+    /// Where a debugger finds `guest` (GuestConfig::gdb), as gdb's `target remote` wants it; with
+    /// the port that the host chose. Empty: nowhere.
+    std::string debugger_address(std::size_t guest) const;
+
     FleetReport report() const;
 
     /// Any thread, while the fleet runs. Holds `guest` between two instructions, waits until its
