@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Several harts of one machine on threads of their own: atomics, reservations, fences, interrupts
 // and requests from outside.
-#include "cpu/engine.hpp"
 #include "cpu/riscv/encoding.hpp"
-#include "riscv_assembler.hpp"
+#include "harts.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,66 +12,32 @@
 #include <thread>
 #include <vector>
 
+using namespace cpu_stress;
 using namespace rv;
 using vmm::ExitKind;
 using vmm::FenceKind;
 
 namespace {
 
-constexpr std::uint64_t kRam = 0x8000'0000;
 constexpr std::uint64_t kCode = kRam + 0x1000;
 constexpr std::uint64_t kShared = kRam + 0x8000;
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-constexpr std::uint64_t kRounds = 3000;
-#else
-constexpr std::uint64_t kRounds = 100000;
-#endif
+constexpr std::uint64_t kRounds = kSlow ? 3000 : 100000;
 
-class Host final : public vmm::VcpuHost {
-public:
-    bool mmio_read(vmm::GuestPhys, unsigned, std::uint64_t*) override { return false; }
-    bool mmio_write(vmm::GuestPhys, unsigned, std::uint64_t) override { return false; }
-    vmm::SbiReply sbi_call(unsigned, const vmm::SbiCall&) override {
-        return {.exit = true, .exit_kind = ExitKind::ended};
-    }
-    std::uint64_t guest_time() override { return 0; }
-    vmm::Nanos host_deadline(std::uint64_t) override { return 0; }
-};
-
-class Harts : public ::testing::Test {
+class Harts : public EngineTest {
 protected:
     Harts()
-        : memory(std::move(vmm::GuestMemory::create(vmm::GuestPhys{kRam}, 1 << 20).value())) {
-        for (unsigned n = 0; n < 2; ++n) {
-            harts.push_back(std::move(vmm::make_vcpu("interp", *memory, host, n).value()));
-            harts.back()->start(vmm::GuestPhys{kCode}, 0);
-        }
-    }
-    void put(std::uint64_t address, const Code& code) {
-        const auto* bytes = reinterpret_cast<const std::byte*>(code.words().data());
-        ASSERT_TRUE(memory->write(vmm::GuestPhys{address}, {bytes, code.words().size() * 4}));
-    }
-    std::atomic_ref<std::uint64_t> word(std::uint64_t address) {
-        return std::atomic_ref<std::uint64_t>(
-            *reinterpret_cast<std::uint64_t*>(memory->writable_range(vmm::GuestPhys{address}, 8))
-        );
-    }
-    void run_both() {
-        std::vector<std::thread> threads;
+        : machine(GetParam(), 2) {
         for (const auto& hart : harts) {
-            threads.emplace_back([&hart] {
-                while (hart->run({.deadline = ~vmm::Nanos{0}}) == ExitKind::interrupted) {
-                }
-            });
-        }
-        for (std::thread& thread : threads) {
-            thread.join();
+            hart->start(vmm::GuestPhys{kCode}, 0);
         }
     }
+    void put(std::uint64_t address, const Code& code) { machine.put(address, code); }
+    std::atomic_ref<std::uint64_t> word(std::uint64_t address) { return machine.word(address); }
+    void run_both() { machine.run_on_own_threads(); }
 
-    Host host;
-    std::unique_ptr<vmm::GuestMemory> memory;
-    std::vector<std::unique_ptr<vmm::Vcpu>> harts;
+    Machine machine;
+    std::vector<std::unique_ptr<vmm::Vcpu>>& harts = machine.harts;
+    std::unique_ptr<vmm::GuestMemory>& memory = machine.memory;
 };
 
 Code counted(Code body) {
@@ -86,13 +51,13 @@ Code counted(Code body) {
 
 }  // namespace
 
-TEST_F(Harts, load_reserved_and_store_conditional_lose_no_increment) {
+TEST_P(Harts, load_reserved_and_store_conditional_lose_no_increment) {
     put(kCode, counted({lr_d(a2, s0), addi(a2, a2, 1), sc_d(a3, s0, a2), bne(a3, x0, -12)}));
     run_both();
     EXPECT_EQ(word(kShared).load(), 2 * kRounds);
 }
 
-TEST_F(Harts, word_reservations_in_one_doubleword_are_apart) {
+TEST_P(Harts, word_reservations_in_one_doubleword_are_apart) {
     // Hart n increments its own half; neither may disturb the other's.
     Code body{
         slli(t1, s1, 2),
@@ -109,13 +74,13 @@ TEST_F(Harts, word_reservations_in_one_doubleword_are_apart) {
     EXPECT_EQ(word(kShared).load(), kRounds << 32 | kRounds);
 }
 
-TEST_F(Harts, atomic_additions_lose_nothing) {
+TEST_P(Harts, atomic_additions_lose_nothing) {
     put(kCode, counted({li(a2, 1), amo(0, 3, x0, s0, a2), amo(0, 2, x0, s0, a2)}));
     run_both();
     EXPECT_EQ(word(kShared).load(), 4 * kRounds);
 }
 
-TEST_F(Harts, a_fence_between_store_and_load_forbids_both_from_missing_the_other) {
+TEST_P(Harts, a_fence_between_store_and_load_forbids_both_from_missing_the_other) {
     // Dekker: each round, both store their flag, fence, and read the other's. Rounds are counted
     // through a barrier of two tickets; a2 collects rounds in which both read the old value.
     Code code{mv(s1, a0)};
@@ -139,7 +104,7 @@ TEST_F(Harts, a_fence_between_store_and_load_forbids_both_from_missing_the_other
     EXPECT_EQ(harts[1]->save().x[s5], 0U);
 }
 
-TEST_F(Harts, a_remote_fence_is_done_before_fence_done_says_so) {
+TEST_P(Harts, a_remote_fence_is_done_before_fence_done_says_so) {
     // The hart executes one instruction over and over; it is changed from outside, and once the
     // fence is done the new one must be what runs.
     put(kCode, {auipc(s1, 0), li(a0, 0), jal(ra, 0x3000 - 8), sd(a0, s0, 0), beq(0, 0, -8)});
@@ -177,7 +142,7 @@ TEST_F(Harts, a_remote_fence_is_done_before_fence_done_says_so) {
     runner.join();
 }
 
-TEST_F(Harts, two_harts_that_fence_each_other_both_go_on) {
+TEST_P(Harts, two_harts_that_fence_each_other_both_go_on) {
     std::atomic<int> left{2};
     put(kCode, {addi(a0, a0, 1), beq(0, 0, -4)});
     std::vector<std::thread> runners;
@@ -213,7 +178,7 @@ TEST_F(Harts, two_harts_that_fence_each_other_both_go_on) {
     }
 }
 
-TEST_F(Harts, interrupts_raised_by_another_thread_are_all_seen) {
+TEST_P(Harts, interrupts_raised_by_another_thread_are_all_seen) {
     // The handler counts and clears; the other thread raises the next one when it sees the count.
     constexpr std::uint64_t kHandler = kRam + 0x4000;
     Code setup;
@@ -241,7 +206,7 @@ TEST_F(Harts, interrupts_raised_by_another_thread_are_all_seen) {
 
 // A device may raise its interrupt in the moment in which another hart starts this one. The moment
 // is short: many tries, but no more than a busy machine makes in a few seconds.
-TEST_F(Harts, an_interrupt_raised_during_a_start_stays_pending) {
+TEST_P(Harts, an_interrupt_raised_during_a_start_stays_pending) {
     constexpr std::uint64_t kEnd = ~std::uint64_t{0};
     std::atomic<std::uint64_t> round{0};
     std::atomic<std::uint64_t> raised{0};
@@ -280,3 +245,5 @@ TEST_F(Harts, an_interrupt_raised_during_a_start_stays_pending) {
     device.join();
     EXPECT_EQ(lost, 0u);
 }
+
+COPS_ON_ALL_ENGINES(Harts);

@@ -139,6 +139,15 @@ bool closes_loop(const Guest& guest, const Plan& plan) {
 Plan discover(const Code& code, std::uint16_t entry, const ir::Mode& mode, const Limits& limits) {
     Plan plan;
     Walk(code, mode, limits, plan).from(entry);
+    // What was found after the limit was reached stays outside: a block without instructions that
+    // jumps to itself would never end.
+    std::erase_if(plan.blocks, [&plan](std::uint16_t offset) {
+        const bool outside = !plan.includes(offset);
+        if (outside) {
+            plan.leader[Plan::half(offset)] = false;
+        }
+        return outside;
+    });
     std::ranges::sort(plan.blocks, {}, [entry](std::uint16_t offset) {
         return (unsigned{offset} - entry) % kPageBytes;
     });

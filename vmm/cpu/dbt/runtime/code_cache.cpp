@@ -178,7 +178,7 @@ Region* CodeCache::translate(const Request& request) {
         request.hot ? kHotLimits : kColdLimits,
         ir_
     );
-    optimise(ir_);
+    optimise(ir_, {.share_probes = request.hot});
     std::uint64_t counter = 0;
     if (!request.hot && request.word == 0 && request.stop_after == 0) {
         std::byte* word = memory_.data(counters_);

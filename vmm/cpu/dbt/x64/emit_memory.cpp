@@ -106,17 +106,22 @@ void RegionEmitter::loaded(const ir::Inst& inst) {
 }
 
 void RegionEmitter::load(const ir::Inst& inst) {
+    if (is_probed(inst)) {
+        read_memory(inst, e.use(inst.c, rax), inst.within);
+        return;
+    }
     const Label done = a.newLabel();
     look_up(inst, false, false, done);
-    read_memory(inst);
+    read_memory(inst, rax, 0);
     a.bind(done);
 }
 
-void RegionEmitter::read_memory(const ir::Inst& inst) {
+void RegionEmitter::read_memory(const ir::Inst& inst, const Gp& base, std::int32_t offset) {
+    const Mem at = x86::ptr(base, offset, inst.size);
     if (inst.op == Op::load_float) {
         const x86::Xmm value = e.define_float(inst.dst, x86::xmm0);
         if (inst.size == 4) {
-            a.movss(value, x86::dword_ptr(rax));
+            a.movss(value, at);
             a.orps(
                 value,
                 Emitter::state(
@@ -124,7 +129,7 @@ void RegionEmitter::read_memory(const ir::Inst& inst) {
                 )
             );
         } else {
-            a.movsd(value, x86::qword_ptr(rax));
+            a.movsd(value, at);
         }
         e.defined_float(inst.dst, value);
         return;
@@ -135,30 +140,34 @@ void RegionEmitter::read_memory(const ir::Inst& inst) {
     const Gp to = e.define(inst.dst, rax);
     switch (inst.size) {
     case 1:
-        inst.sign ? a.movsx(to, x86::byte_ptr(rax)) : a.movzx(to.r32(), x86::byte_ptr(rax));
+        inst.sign ? a.movsx(to, at) : a.movzx(to.r32(), at);
         break;
     case 2:
-        inst.sign ? a.movsx(to, x86::word_ptr(rax)) : a.movzx(to.r32(), x86::word_ptr(rax));
+        inst.sign ? a.movsx(to, at) : a.movzx(to.r32(), at);
         break;
     case 4:
-        inst.sign ? a.movsxd(to, x86::dword_ptr(rax)) : a.mov(to.r32(), x86::dword_ptr(rax));
+        inst.sign ? a.movsxd(to, at) : a.mov(to.r32(), at);
         break;
     default:
-        a.mov(to, x86::qword_ptr(rax));
+        a.mov(to, at);
         break;
     }
     e.defined(inst.dst, to);
 }
 
 void RegionEmitter::store(const ir::Inst& inst) {
+    if (is_probed(inst)) {
+        write_memory(inst, e.use(inst.c, rax), inst.within);
+        return;
+    }
     const Label done = a.newLabel();
     look_up(inst, true, false, done);
-    write_memory(inst);
+    write_memory(inst, rax, 0);
     a.bind(done);
 }
 
-void RegionEmitter::write_memory(const ir::Inst& inst) {
-    const Mem at = x86::ptr(rax, 0, inst.size);
+void RegionEmitter::write_memory(const ir::Inst& inst, const Gp& base, std::int32_t offset) {
+    const Mem at = x86::ptr(base, offset, inst.size);
     if (inst.op == Op::store_float) {
         const x86::Xmm value = e.use_float(inst.b, x86::xmm0);
         inst.size == 4 ? a.movss(at, value) : a.movsd(at, value);

@@ -25,12 +25,8 @@ RegionEmitter::RegionEmitter(
     , allocation_(allocation)
     , routines_(routines)
     , sites_(sites)
-    , e(assembler, allocation, routines)
-    , boxed_(boxed_at_blocks(region, 0)) {
+    , e(assembler, allocation, routines) {
     e.mode = region.mode;
-    for (std::size_t n = 0; n < region.blocks.size(); ++n) {
-        labels_.push_back(a.newLabel());
-    }
 }
 
 void RegionEmitter::add_site(Site site) {
@@ -81,6 +77,30 @@ void RegionEmitter::emit(std::uint64_t counter) {
             add_site({.kind = Site::Kind::hot, .offset = region_.entry_offset()});
         });
     }
+    // Singles that were boxed before a loop still are: one look here instead of one at each use.
+    const std::uint32_t assumed = counter == 0 ? boxed_operands_at_entry(region_) : 0;
+    const Label unboxed = a.newLabel();
+    for (std::uint32_t rest = assumed; rest != 0; rest &= rest - 1) {
+        const auto number = static_cast<unsigned>(std::countr_zero(rest));
+        Mem high = e.home(static_cast<ir::Var>(ir::kFirstFloat + number), 4);
+        high.addOffset(4);
+        a.cmp(high, -1);
+        a.jne(unboxed);
+    }
+    blocks(assumed);
+    if (assumed != 0) {
+        a.bind(unboxed);
+        blocks(0);
+    }
+}
+
+void RegionEmitter::blocks(std::uint32_t boxed) {
+    boxed_ = boxed_at_blocks(region_, boxed);
+    labels_.clear();
+    for (std::size_t n = 0; n < region_.blocks.size(); ++n) {
+        labels_.push_back(a.newLabel());
+    }
+    next_reload_ = 0;
     load_registers(allocation_.entry_loads);
     for (std::size_t n = 0; n < region_.blocks.size(); ++n) {
         block(n);
@@ -113,14 +133,42 @@ void RegionEmitter::block(std::size_t number) {
             a.jmp(begin);
         });
     }
-    for (const ir::Inst& inst : block_->insts) {
-        instruction(inst);
-        if (inst.op != Op::system && inst.dst != ir::kNone && inst.dst != ir::kZero
-            && !ir::is_temp(inst.dst)) {
-            dirty_ |= allocation_.bit(inst.dst);
+    any_nan_will_do_ = any_nan_will_do(*block_, true);
+    const std::vector<Shared> shared = find_shared();
+    auto next = shared.begin();
+    std::size_t probes = 0;
+    for (std::size_t n = 0; n < block_->insts.size(); ++n) {
+        const ir::Inst& inst = block_->insts[n];
+        if (inst.op == Op::probe) {
+            if (n == next->first) {
+                e.cold([this, number, copied = *next, dirty = dirty_, boxed = e.boxed] {
+                    number_ = number;
+                    block_ = &region_.blocks[number];
+                    dirty_ = dirty;
+                    e.boxed = boxed;
+                    copy_without_probes(copied);
+                });
+            }
+            probe(inst, next->failed[probes++]);
         }
-        e.boxed = boxed_after(inst, e.boxed);
+        step(n);
+        if (next != shared.end() && n == next->last) {
+            a.bind(next->joined);
+            ++next;
+            probes = 0;
+        }
     }
+}
+
+void RegionEmitter::step(std::size_t index) {
+    const ir::Inst& inst = block_->insts[index];
+    e.any_nan_will_do = any_nan_will_do_[index];
+    instruction(inst);
+    if (inst.op != Op::system && inst.dst != ir::kNone && inst.dst != ir::kZero
+        && !ir::is_temp(inst.dst)) {
+        dirty_ |= allocation_.bit(inst.dst);
+    }
+    e.boxed = boxed_after(inst, e.boxed);
 }
 
 void RegionEmitter::instruction(const ir::Inst& inst) {
@@ -152,6 +200,8 @@ void RegionEmitter::instruction(const ir::Inst& inst) {
         break;
     case Op::fence:
         fence(inst);
+        break;
+    case Op::probe:  // block() has done it
         break;
     case Op::float_op:
         emit_float(e, inst);

@@ -37,7 +37,11 @@ private:
     using Label = asmjit::Label;
 
     // region_emitter.cpp
+    /// All blocks, when the f registers `boxed` hold NaN-boxed singles where they are entered.
+    void blocks(std::uint32_t boxed);
     void block(std::size_t number);
+    /// One instruction of the block and what follows from it for the next.
+    void step(std::size_t index);
     void instruction(const ir::Inst& inst);
     void system(const ir::Inst& inst);
     void fence(const ir::Inst& inst);
@@ -69,13 +73,28 @@ private:
     // emit_memory.cpp
     void load(const ir::Inst& inst);
     void store(const ir::Inst& inst);
-    void read_memory(const ir::Inst& inst);
-    void write_memory(const ir::Inst& inst);
+    void read_memory(const ir::Inst& inst, const Gp& base, std::int32_t offset);
+    void write_memory(const ir::Inst& inst, const Gp& base, std::int32_t offset);
+    /// Whether the probe that the access names has found its bytes.
+    bool is_probed(const ir::Inst& inst) const { return probed_ && inst.c != ir::kNone; }
     /// rax = host address for an access to memory[a + imm]. Without an inline answer, cold code
     /// asks the runtime, which may have done the whole access: then it goes on at `done`.
     void look_up(const ir::Inst& inst, bool is_store, bool atomic, const Label& done);
     void guest_address(const ir::Inst& inst);
     void loaded(const ir::Inst& inst);
+
+    // emit_probe.cpp
+    /// Instructions of a block from a probe to the last access of all probes in between. When a
+    /// probe fails, execution goes on in a copy of them that does without.
+    struct Shared {
+        std::size_t first = 0;
+        std::size_t last = 0;
+        std::vector<Label> failed;  ///< One for each probe.
+        Label joined;
+    };
+    std::vector<Shared> find_shared();
+    void probe(const ir::Inst& inst, const Label& failed);
+    void copy_without_probes(const Shared& shared);
 
     // emit_atomic.cpp
     void load_reserved(const ir::Inst& inst);
@@ -94,6 +113,9 @@ private:
     /// f registers known to hold boxed singles where each block begins.
     std::vector<std::uint32_t> boxed_;
     std::vector<Label> labels_;
+    /// Instructions of the block whose NaN results need not be canonical.
+    std::vector<bool> any_nan_will_do_;
+    bool probed_ = true;  ///< Probes have succeeded; false in the copy for when they have not.
     const ir::Block* block_ = nullptr;
     std::size_t number_ = 0;  ///< Of the block.
     /// Registers that differ from their homes at this point of the block.
