@@ -22,7 +22,7 @@ constexpr std::uint64_t kRoot = kRam + 0x2'0000;
 constexpr std::uint64_t kMiddle = kRam + 0x2'1000;
 constexpr std::uint64_t kLeaf = kRam + 0x2'2000;
 constexpr std::uint64_t kPage = 0x20'0000'0000 >> 1;  // virtual; the root's entry 64
-constexpr std::uint64_t kChanges = kSlow ? 100 : 1500;
+constexpr std::uint64_t kChanges = kSlow ? 100 : 400;
 
 class Shootdown : public EngineTest {
 protected:
