@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hot loops with several accesses off the same registers, which a translator may check at once:
-// their bytes lie in one page, in two, partly outside of RAM, in a device. Wherever it ends, the
+// their bytes lie in one page, in two that lie apart, partly outside of RAM, in
+// a device. Wherever it ends, the
 // state is the interpreter's.
 #include "hart_fixture.hpp"
 
+#include <algorithm>
 #include <random>
 
 using namespace rv;
@@ -13,6 +15,13 @@ namespace {
 
 constexpr std::uint64_t kData = cpu_test::kRam + 0x100000;
 constexpr std::uint64_t kEndOfRam = cpu_test::kRam + cpu_test::kRamBytes;
+constexpr std::uint64_t kTables = cpu_test::kRam + 0x80000;
+/// Pages mapped here lie anywhere in RAM; the one behind them is not mapped.
+constexpr std::uint64_t kWindow = 0x40000000;
+constexpr unsigned kWindowPages = 32;
+constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kEndBytes = 0x8000;
+constexpr std::uint64_t kDataBytes = 2 * kWindowPages * kPage;
 
 class SharedAccess : public EngineTest {
 protected:
@@ -21,6 +30,28 @@ protected:
         std::vector<std::uint64_t> data;
         std::size_t mmio_writes = 0;
     };
+
+    /// Everything below 4 GiB at its own address, and the window.
+    void make_tables(std::mt19937_64& random) {
+        constexpr std::uint64_t kLeaf = 0xcf, kTable = 1;  // D A X W R V
+        const auto entry = [](std::uint64_t physical, std::uint64_t bits) {
+            return physical >> 12 << 10 | bits;
+        };
+        for (const std::uint64_t giga : {0ULL, 2ULL}) {
+            put_value(kTables + giga * 8, entry(giga << 30, kLeaf));
+        }
+        put_value(kTables + 8, entry(kTables + kPage, kTable));
+        put_value(kTables + kPage, entry(kTables + 2 * kPage, kTable));
+        std::vector<std::uint64_t> frames;
+        for (unsigned n = 0; n < kWindowPages; ++n) {
+            frames.push_back(kData + 2 * n * kPage);
+        }
+        std::shuffle(frames.begin(), frames.end(), random);
+        for (unsigned n = 0; n < kWindowPages; ++n) {
+            put_value(kTables + 2 * kPage + n * 8, entry(frames[n], kLeaf));
+        }
+        state.satp = 8ULL << 60 | kTables >> 12;
+    }
 
     Word random_access(std::mt19937_64& random, unsigned base) {
         const std::int64_t offset =
@@ -68,27 +99,30 @@ protected:
         const auto stride = static_cast<std::int64_t>(random() % 6) * 8 + 8;
         body << addi(a0, a0, stride) << addi(a1, a1, random() % 2 == 0 ? stride : 0)
              << addi(a2, a2, -1);
-        Code code = body;
-        code << bne(a2, 0, -body.size());
+        // Entered many times, for whoever translates better then.
+        Code code;
+        code << li(a2, 10) << body << bne(a2, 0, -body.size()) << addi(a3, a3, -1);
+        code << bne(a3, 0, -code.size());
         return code;
     }
 
     Outcome execute(vmm::Vcpu& hart, vmm::riscv::State from, std::uint64_t seed) {
         std::mt19937_64 random(seed);
-        for (std::uint64_t at = kData; at < kData + 0x8000; at += 8) {
-            put_value(at, random());
-        }
-        for (std::uint64_t at = kEndOfRam - 0x4000; at < kEndOfRam; at += 8) {
+        std::vector<std::uint64_t> data(kDataBytes / 8);
+        std::generate(data.begin(), data.end(), random);
+        put_bytes(kData, data.data(), kDataBytes);
+        for (std::uint64_t at = kEndOfRam - kEndBytes; at < kEndOfRam; at += 8) {
             put_value(at, random());
         }
         host.mmio_writes.clear();
         hart.load(from);
         EXPECT_EQ(hart.run({.deadline = ~vmm::Nanos{0}}), vmm::ExitKind::ended);
         Outcome outcome{.state = hart.save(), .data = {}, .mmio_writes = host.mmio_writes.size()};
-        for (std::uint64_t at = kData; at < kData + 0x8000; at += 8) {
-            outcome.data.push_back(value_at(at));
-        }
-        for (std::uint64_t at = kEndOfRam - 0x4000; at < kEndOfRam; at += 8) {
+        outcome.data.resize(kDataBytes / 8);
+        EXPECT_TRUE(memory->read(
+            vmm::GuestPhys{kData}, {reinterpret_cast<std::byte*>(outcome.data.data()), kDataBytes}
+        ));
+        for (std::uint64_t at = kEndOfRam - kEndBytes; at < kEndOfRam; at += 8) {
             outcome.data.push_back(value_at(at));
         }
         return outcome;
@@ -100,21 +134,21 @@ protected:
         code << kEcall;
         put(cpu_test::kRam, {0x0000100f});
         put(cpu_test::kRam + 4, code);
-        state.x[a0] = kData + 1024 + random() % 64 * 8;
-        state.x[a2] = 300 + random() % 200;
+        state.x[a3] = 400;
+        state.satp = 0;
         switch (random() % 4) {
         case 0:  // runs into the end of RAM
-            state.x[a0] = kEndOfRam - 0x1800 - random() % 0x400 * 8;
+            state.x[a0] = kEndOfRam - 0x3800 - random() % 0x800 * 8;
             state.x[a1] = kData + 512;
             break;
         case 1:  // a device, in each turn
+            state.x[a0] = kData + 1024;
             state.x[a1] = cpu_test::kDevice + 1024;
             break;
-        case 2:  // alternating pages of the same index
-            state.x[a1] = kData + 2048;
-            break;
-        default:
-            state.x[a1] = state.x[a0] + 4096 - 256;
+        default:  // runs out of the window
+            make_tables(random);
+            state.x[a0] = kWindow + 1024 + random() % 64 * 8;
+            state.x[a1] = kWindow + kPage * (1 + random() % 3) + 1024;
             break;
         }
         for (unsigned n = 0; n < 32; ++n) {
