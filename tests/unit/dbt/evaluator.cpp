@@ -383,7 +383,7 @@ Evaluator::Step Evaluator::step(const Inst& inst) {
     case Op::system:
         return Step::system;
     case Op::jump_indirect:
-        pc = read(inst.a);
+        pc = (read(inst.a) + static_cast<u64>(inst.imm)) & ~u64{1};
         return Step::left;
     default:
         return Step::taken;

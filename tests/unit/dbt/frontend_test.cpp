@@ -38,8 +38,7 @@ TEST(Frontend, computation_ends_at_an_indirect_jump) {
         "  1: x7 = add x5, x0\n"
         "  2: x8 = load.u64 [x5 + 16]\n"
         "  3: store.64 [x5 - 8], x8\n"
-        "  4: t0 = and x1, -2\n"
-        "  4: jump_indirect.ret t0\n"
+        "  4: jump_indirect.ret x1\n"
     );
 }
 
@@ -47,11 +46,10 @@ TEST(Frontend, call_through_its_own_link_register_uses_the_old_value) {
     EXPECT_EQ(
         built(rv::Code{rv::jalr(1, 1, 20)}, {}, 0x100),
         "block 0: 0x100, 1 instructions\n"
-        "  0: t0 = add x1, 20\n"
-        "  0: t1 = and t0, -2\n"
+        "  0: t0 = mov x1\n"
         "  0: x1 = page_address 260\n"
         "  0: push_return 260\n"
-        "  0: jump_indirect.call t1\n"
+        "  0: jump_indirect.call t0, 20\n"
     );
 }
 

@@ -149,7 +149,7 @@ TEST(Verify, fields_out_of_range_are_refused) {
     find(region, ir::Op::load).size = 3;
     EXPECT_THAT(ir::verify(region), HasSubstr("size out of range"));
     region = valid();
-    find(region, ir::Op::bit_and).word = true;
+    find(region, ir::Op::zero_extend_32).word = true;
     EXPECT_THAT(ir::verify(region), HasSubstr("no such operation on words"));
     region = valid();
     find(region, ir::Op::add).op = ir::Op::shift_add;

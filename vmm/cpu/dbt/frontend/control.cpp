@@ -77,22 +77,17 @@ void Translator::link(const Guest& guest) {
 
 void Translator::indirect(const Guest& guest) {
     const riscv::Decoded& d = guest.decoded;
-    ir::Var target = d.rs1;
-    if (d.imm != 0) {
-        target = temporary();
-        ir::Inst& sum = emit(ir::Op::add);
-        sum.dst = target;
-        sum.a = d.rs1;
-        sum.imm = d.imm;
+    ir::Var base = d.rs1;
+    if (d.rd == d.rs1 && d.rd != 0) {  // the link must not hide the target
+        base = temporary();
+        ir::Inst& copy = emit(ir::Op::mov);
+        copy.dst = base;
+        copy.a = d.rs1;
     }
-    const ir::Var even = temporary();
-    ir::Inst& mask = emit(ir::Op::bit_and);
-    mask.dst = even;
-    mask.a = target;
-    mask.imm = -2;
     link(guest);
     ir::Inst& jump = emit(ir::Op::jump_indirect);
-    jump.a = even;
+    jump.a = base;
+    jump.imm = d.imm;
     if (is_link(d.rd)) {
         jump.hint = ir::Hint::call;
     } else if (is_link(d.rs1)) {

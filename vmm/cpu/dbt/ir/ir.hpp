@@ -125,7 +125,7 @@ enum class Op : std::uint8_t {
     branch,  ///< If `condition`(a, b), or with imm where b is kNone: to `target`.
     // Ends of a block:
     jump,           ///< To `target`.
-    jump_indirect,  ///< To the virtual address in a (its bit 0 is cleared already); see `hint`.
+    jump_indirect,  ///< To the virtual address a + imm with bit 0 cleared; see `hint`.
     /// The return address page + imm is likely to be jumped to when the function called next ends.
     push_return,
     /// The runtime executes the guest instruction `word_bits` on the hart's state, all of which it

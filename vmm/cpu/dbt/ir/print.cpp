@@ -112,7 +112,8 @@ std::string operands(const Inst& inst) {
     const bool has_immediate = (shape.b == Operand::optional_integer && inst.b == kNone)
                                || (inst.op == Op::mov && inst.a == kNone)
                                || inst.op == Op::page_address || inst.op == Op::push_return
-                               || inst.op == Op::fence;
+                               || inst.op == Op::fence
+                               || (inst.op == Op::jump_indirect && inst.imm != 0);
     if (has_immediate) {
         append_operand(list, std::to_string(inst.imm));
     }

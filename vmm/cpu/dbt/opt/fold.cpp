@@ -160,16 +160,11 @@ private:
 
     bool constant_result(Inst& inst) {
         const Fact a = facts_.of(inst.a);
-        if (a.kind == Fact::Kind::page && inst.b == kNone && !inst.word) {
-            if (inst.op == Op::add) {
-                become_page_address(inst, a.value + inst.imm);
-                return true;
-            }
-            // A page begins at an even address.
-            if (inst.op == Op::bit_and && inst.imm == -2) {
-                become_page_address(inst, a.value & inst.imm);
-                return true;
-            }
+        const bool is_address = a.kind == Fact::Kind::page && inst.op == Op::add && inst.b == kNone
+                                && !inst.word && fits(a.value + inst.imm);
+        if (is_address) {
+            become_page_address(inst, a.value + inst.imm);
+            return true;
         }
         if (a.kind != Fact::Kind::constant) {
             return false;
@@ -524,12 +519,15 @@ private:
         inst.imm = is_zero ? 0 : comparison->imm;
     }
 
+    /// jalr behind auipc.
     void known_target(Inst& inst) {
-        const Fact& target = facts_.of(inst.a);
-        if (target.kind == Fact::Kind::page) {
+        const Fact& base = facts_.of(inst.a);
+        if (base.kind == Fact::Kind::page && fits(base.value + inst.imm)) {
             inst.op = Op::jump;
             inst.a = kNone;
-            inst.target = {.internal = false, .block = 0, .offset = target.value};
+            // A page begins at an even address.
+            inst.target = {.internal = false, .block = 0, .offset = (base.value + inst.imm) & -2};
+            inst.imm = 0;
             if (inst.hint == ir::Hint::ret) {
                 inst.hint = ir::Hint::none;
             }

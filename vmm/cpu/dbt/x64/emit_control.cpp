@@ -163,7 +163,8 @@ void RegionEmitter::call(const ir::Target& target) {
 
 void RegionEmitter::jump_indirect(const ir::Inst& inst) {
     const bool is_call = std::exchange(has_return_, false);
-    a.emit(x86::Inst::kIdMov, rax, e.operand(inst.a));
+    guest_address(inst);
+    a.and_(rax, -2);
     store_registers(dirty_);
     if (is_call) {
         push_return_address();
