@@ -232,4 +232,60 @@ TEST(Optimise, float_state_is_made_dirty_once) {
     EXPECT_EQ(count, 1U) << print(region);
 }
 
+TEST(Optimise, recursion_stays_inside) {
+    // f: beqz a0, out; addi a0, -1; call f; call f; out: ret
+    Page page;
+    page.put(
+        0x40,
+        rv::Code{
+            rv::beq(10, 0, 16),
+            rv::addi(10, 10, -1),
+            rv::jal(1, -8),
+            rv::jal(1, -12),
+            rv::jalr(0, 1, 0)
+        }
+    );
+    ir::Region region = page.build(0x40, Limits{.blocks = 8, .instructions = 100});
+    vmm::dbt::optimise(region);
+    EXPECT_EQ(
+        print(region),
+        "block 0: 0x40, 3 instructions\n"
+        "  0: branch.eq x10, x0, block 2\n"
+        "  1: x10 = add x10, -1\n"
+        "  2: x1 = page_address 76\n"
+        "  2: jump block 0\n"
+        "block 1: 0x4c, 1 instructions\n"
+        "  0: x1 = page_address 80\n"
+        "  0: jump block 0\n"
+        "block 2: 0x50, 1 instructions\n"
+        "  0: t0 = page_address 76\n"
+        "  0: t1 = sub x1, t0\n"
+        "  0: branch.eq t1, x0, block 1\n"
+        "  0: branch.eq t1, 4, block 2\n"
+        "  0: jump_indirect.ret x1\n"
+    );
+}
+
+TEST(Optimise, function_that_may_go_elsewhere_is_called_from_outside) {
+    // The function at 0x80 jumps out of the page.
+    Page page;
+    page.put(0x40, rv::Code{rv::jal(1, 0x40), rv::addi(10, 10, 1), rv::kEcall});
+    page.put(0x80, rv::Code{rv::beq(10, 0, 8), rv::jal(0, 0x10000), rv::jalr(0, 1, 0)});
+    ir::Region region = page.build(0x40, Limits{.blocks = 8, .instructions = 100});
+    EXPECT_EQ(region.blocks.size(), 4U);
+    vmm::dbt::optimise(region);
+    EXPECT_EQ(
+        print(region),
+        "block 0: 0x40, 1 instructions\n"
+        "  0: x1 = page_address 68\n"
+        "  0: push_return 68\n"
+        "  0: jump.call block 1\n"
+        "block 1: 0x80, 2 instructions\n"
+        "  0: branch.eq x10, x0, block 2\n"
+        "  1: jump page +0x10084\n"
+        "block 2: 0x88, 1 instructions\n"
+        "  0: jump_indirect.ret x1\n"
+    );
+}
+
 }  // namespace

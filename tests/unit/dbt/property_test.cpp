@@ -9,26 +9,25 @@
 #include "cpu/engine.hpp"
 #include "evaluator.hpp"
 #include "hart_fixture.hpp"
-#include "random_code.hpp"
+#include "random_hart.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 namespace {
 
 using dbt_test::Evaluator;
+using dbt_test::kBytes;
+using dbt_test::kCode;
 using dbt_test::Outcome;
-using dbt_test::Page;
-using dbt_test::RandomCode;
+using dbt_test::RandomHart;
 using vmm::dbt::Limits;
 namespace ir = vmm::dbt::ir;
 
-constexpr std::uint64_t kCode = 0x8000'0000;
-constexpr std::uint64_t kHandler = kCode + 3 * 4096;
-constexpr std::uint64_t kBytes = 4 * 4096;
 constexpr std::uint64_t kEnough = 120;
 
 class Property : public ::testing::Test {
@@ -37,62 +36,34 @@ protected:
         : memory_(std::move(vmm::GuestMemory::create(vmm::GuestPhys{kCode}, kBytes).value()))
         , vcpu_(std::move(vmm::make_vcpu("interp", *memory_, host_, 0).value())) {}
 
-    void prepare(std::uint64_t seed) {
-        RandomCode random(seed);
-        image_.assign(kBytes, std::byte{});
-        const Page page = random.page();
-        std::ranges::copy(page.bytes, image_.begin());
-        for (std::uint64_t at = 4096; at < 3 * 4096; at += 8) {
-            const std::uint64_t value = random.value();
-            std::memcpy(&image_[at], &value, sizeof value);
-        }
-        const rv::Word ecall = rv::kEcall;
-        std::memcpy(&image_[kHandler - kCode], &ecall, sizeof ecall);
-
-        mode_ = {.float_on = random.chance(90), .frm = static_cast<std::uint8_t>(random.below(6))};
-        initial_ = {};
-        for (unsigned n = 1; n < 32; ++n) {
-            initial_.x[n] = random.value();
-        }
-        for (const unsigned n : dbt_test::kPointers) {
-            initial_.x[n] = kCode + 4096 + 512 + random.below(800) * 8;
-        }
-        for (std::uint64_t& f : initial_.f) {
-            f = random.chance(50) ? random.value() | 0xffff'ffff'0000'0000 : random.value();
-        }
-        entry_ = static_cast<std::uint16_t>(random.below(1000) * 4);
-        initial_.pc = kCode + entry_;
-        initial_.sstatus = mode_.float_on ? std::uint64_t{1} << 13 : 0;
-        initial_.fcsr = std::uint64_t{mode_.frm} << 5;
-        initial_.stvec = kHandler;
-    }
-
     ir::Region build(const Limits& limits) const {
-        const std::span<const std::byte, 4096> page(image_.data(), 4096);
+        const std::span<const std::byte, 4096> page(hart_->image.data(), 4096);
         ir::Region region;
-        build_region(vmm::dbt::Source{.page = page}, entry_, mode_, limits, region);
+        build_region(vmm::dbt::Source{.page = page}, hart_->entry, hart_->mode, limits, region);
         return region;
     }
 
     /// Runs `region` and then as many instructions on the interpreter.
     void compare(const ir::Region& region) {
-        std::vector<std::byte> after = image_;
+        std::vector<std::byte> after = hart_->image;
         auto evaluator = std::make_unique<Evaluator>();
-        evaluator->x = initial_.x;
-        evaluator->f = initial_.f;
+        evaluator->x = hart_->initial.x;
+        evaluator->f = hart_->initial.f;
         evaluator->memory = after;
         evaluator->memory_base = kCode;
         const Outcome outcome = evaluator->run(region, kCode, kEnough);
-        if (!std::ranges::equal(std::span(after).first(4096), std::span(image_).first(4096))) {
+        if (!std::ranges::equal(
+                std::span(after).first(4096), std::span(hart_->image).first(4096)
+            )) {
             ++modified_;  // engines may differ in when they see it
             return;
         }
         retired_ += evaluator->retired;
         ASSERT_FALSE(evaluator->wrong_probe);
 
-        ASSERT_TRUE(memory_->write(vmm::GuestPhys{kCode}, image_));
+        ASSERT_TRUE(memory_->write(vmm::GuestPhys{kCode}, hart_->image));
         vcpu_->post_fence(vmm::FenceKind::instruction);
-        vcpu_->load(initial_);
+        vcpu_->load(hart_->initial);
         vmm::riscv::State state = run(evaluator->retired);
         ASSERT_EQ(state.pc, evaluator->pc);
         for (unsigned n = 0; n < 32; ++n) {
@@ -124,7 +95,7 @@ protected:
     }
 
     void one_seed(std::uint64_t seed) {
-        prepare(seed);
+        hart_.emplace(seed);
         for (const Limits& limits : {Limits{}, Limits{.blocks = 32, .instructions = 400}}) {
             ir::Region region = build(limits);
             const std::string before = print(region);
@@ -143,10 +114,7 @@ protected:
     cpu_test::TestHost host_;
     std::unique_ptr<vmm::GuestMemory> memory_;
     std::unique_ptr<vmm::Vcpu> vcpu_;
-    vmm::riscv::State initial_;
-    std::vector<std::byte> image_;
-    ir::Mode mode_;
-    std::uint16_t entry_ = 0;
+    std::optional<RandomHart> hart_;
     std::uint64_t retired_ = 0;
     unsigned faults_ = 0;
     unsigned modified_ = 0;

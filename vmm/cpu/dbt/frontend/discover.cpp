@@ -11,6 +11,10 @@ bool is_branch(const Guest& guest) {
     return guest.decoded.op >= riscv::Op::beq && guest.decoded.op <= riscv::Op::bgeu;
 }
 
+bool is_call(const Guest& guest) {
+    return guest.decoded.op == riscv::Op::jal && guest.decoded.rd != 0;
+}
+
 /// Walks the code breadth first.
 class Walk {
 public:
@@ -63,6 +67,9 @@ private:
             ++instructions_;
             if (is_branch(*guest) || guest->decoded.op == riscv::Op::jal) {
                 propose_leader(guest->target());
+            }
+            if (is_call(*guest) && plan_.is_leader(guest->target())) {
+                propose_leader(guest->next());  // the optimiser may find the way back
             }
             if (closes_loop(*guest, plan_)) {
                 propose_leader(guest->next());

@@ -7,6 +7,11 @@
 namespace vmm::dbt {
 
 void optimise(ir::Region& region, const OptimiseOptions& options) {
+    if (region.blocks.size() > 1) {
+        opt::keep_calls_inside(region);
+        opt::remove_unreachable(region);
+        ir::expect_valid(region, "keep_calls_inside");
+    }
     opt::fold(region);
     ir::expect_valid(region, "fold");
     opt::remove_dead(region);

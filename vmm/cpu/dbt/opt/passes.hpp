@@ -6,6 +6,12 @@
 /// The optimiser's passes; each takes a valid region to a valid region.
 namespace vmm::dbt::opt {
 
+/// Lets returns from functions of the region go back to callers in it.
+void keep_calls_inside(ir::Region& region);
+
+/// Takes away blocks that nothing leads to.
+void remove_unreachable(ir::Region& region);
+
 /// From the top of each block down: constants and copies are put in where they are used, and
 /// instructions replaced by cheaper ones that compute the same.
 void fold(ir::Region& region);
