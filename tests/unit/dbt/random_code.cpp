@@ -69,7 +69,25 @@ rv::Word RandomCode::fill(const InstructionInfo& info) {
 
 void RandomCode::pattern() {
     const unsigned a = any_x(), d = destination(), e = destination();
-    switch (below(8)) {
+    switch (below(10)) {
+    case 8:
+    case 9: {  // fields of one object
+        const unsigned base = kPointers[below(2)];
+        const auto near = static_cast<std::int64_t>(below(64)) * 8 - 256;
+        for (std::uint64_t left = 2 + below(5); left != 0; --left) {
+            const std::int64_t offset = near + static_cast<std::int64_t>(below(24)) * 4;
+            constexpr std::array<rv::Word, 6> kLoads = {
+                0x3003, 0x2003, 0x0003, 0x5003, 0x3007, 0x2007
+            };
+            constexpr std::array<rv::Word, 4> kStores = {0x3023, 0x0023, 0x3027, 0x2027};
+            if (chance(60)) {
+                emit(rv::i(0, 0, any_x(), base, offset) | kLoads[below(kLoads.size())]);
+            } else {
+                emit(rv::s(0, 0, base, any_x(), offset) | kStores[below(kStores.size())]);
+            }
+        }
+        break;
+    }
     case 0: {  // extensions by shifts
         constexpr std::array<unsigned, 5> kBy = {32, 48, 56, 31, 33};
         const unsigned by = kBy[below(kBy.size())];
