@@ -5,6 +5,8 @@
 #include "float_operands.hpp"
 #include "hart_fixture.hpp"
 
+#include <bit>
+
 using namespace rv;
 using namespace float_operands;
 using cpu_test::EngineTest;
@@ -176,6 +178,87 @@ TEST_P(FloatProperty, any_of_the_registers_may_be_the_same) {
                 );
             }
         }
+    }
+}
+
+/// Hot code may take for granted what it looked at once.
+TEST_P(FloatProperty, singles_of_a_hot_loop_may_stop_being_boxed_before_it) {
+    constexpr unsigned kAdd = 0x00, kMultiply = 0x08;
+    const auto single = [](float value) { return kBox | std::bit_cast<std::uint32_t>(value); };
+    const Code inner = {
+        r(0x53, 0, kAdd, 3, 3, 1),
+        r(0x53, 0, kMultiply, 4, 3, 9),
+        addi(a2, a2, -1),
+    };
+    Code code;
+    code << li(a2, 5) << inner << bne(a2, 0, -inner.size()) << addi(a3, a3, -1);
+    code << bne(a3, 0, -code.size());
+    constexpr std::uint64_t kNan = kBox | 0x7fc00000;
+    const std::uint64_t not_boxed = std::bit_cast<std::uint64_t>(1.0);
+    struct {
+        std::uint64_t f1, f3, f9, sum, product;
+    } const turns[] = {
+        {single(1), single(0), single(0.5F), single(2500), single(1250)},
+        {single(1), single(0), not_boxed, single(2500), kNan},
+        {single(2), single(0), single(0.5F), single(5000), single(2500)},
+        {not_boxed, single(0), single(1), kNan, kNan},
+        {single(1), not_boxed, single(1), kNan, kNan},
+        {single(1), single(0), single(0.5F), single(2500), single(1250)},
+    };
+    for (const auto& turn : turns) {
+        state.pc = cpu_test::kRam;
+        state.fcsr = 0;
+        state.x[a3] = 500;
+        state.f[1] = turn.f1;
+        state.f[3] = turn.f3;
+        state.f[9] = turn.f9;
+        run_code(code);
+        EXPECT_EQ(state.f[3], turn.sum);
+        EXPECT_EQ(state.f[4], turn.product);
+        EXPECT_EQ(state.f[1], turn.f1);
+        EXPECT_EQ(state.f[9], turn.f9);
+        EXPECT_EQ(state.fcsr, 0U);
+    }
+}
+
+/// A NaN whose bits nobody sees need not be canonical, until somebody sees it.
+TEST_P(FloatProperty, nan_results_of_hot_loops_are_canonical_wherever_they_are_seen) {
+    constexpr unsigned kAdd = 0x01, kMultiply = 0x09;
+    constexpr std::uint64_t kNan = 0x7ff8000000000000, kPayload = 0xfff8000000000123;
+    constexpr std::uint64_t kFault = cpu_test::kRam + cpu_test::kRamBytes;
+    const auto load = [](unsigned f, std::int64_t offset) { return i(7, 3, f, a0, offset); };
+    const Code inner = {
+        load(1, 0),
+        load(2, 8),
+        r(0x53, 0, kMultiply, 5, 1, 2),
+        r(0x53, 0, kAdd, 3, 3, 5),
+        r(0x53, 0, kMultiply, 6, 1, 1),
+        load(5, 16),
+        r(0x53, 0, kAdd, 3, 3, 5),
+        ld(a4, a1, 0),  // faults in the last turn: f6 is seen as the last product
+        r(0x53, 0, kAdd, 6, 3, 2),
+        add(a1, a1, a5),
+        addi(a2, a2, -1),
+    };
+    Code code;
+    code << li(a2, 5) << inner << bne(a2, 0, -inner.size()) << addi(a3, a3, -1);
+    code << bne(a3, 0, -code.size());
+    const std::uint64_t numbers[] = {kPayload, std::bit_cast<std::uint64_t>(1.0), 0};
+    put_bytes(kInputs, numbers, sizeof numbers);
+    for (const bool faults : {false, true, false, true}) {
+        state.pc = cpu_test::kRam;
+        state.x[a0] = kInputs;
+        state.x[a1] = faults ? kFault - 8 * 2000 : kOutputs;
+        state.x[a5] = faults ? 8 : 0;
+        state.x[a3] = 500;
+        state.f[3] = 0;
+        state.scause = 0;
+        run_code(code);
+        EXPECT_EQ(state.scause, faults ? 5U : 0U);
+        EXPECT_EQ(state.f[3], kNan);
+        EXPECT_EQ(state.f[6], kNan);
+        EXPECT_EQ(state.f[1], kPayload);
+        EXPECT_EQ(state.f[5], 0U);
     }
 }
 
