@@ -333,7 +333,8 @@ Result<void> start_switching() {
         if (!cpu.exists) {
             continue;
         }
-        cpu.switcher = spawn_on(cpu, switching(), kLeast, COPS_SPAWN_PINNED);
+        // Not the least level: the host would see a guest that still boots behind everybody's work.
+        cpu.switcher = spawn_on(cpu, switching(), kDefaultLevel, COPS_SPAWN_PINNED);
         if (cpu.switcher == 0) {
             return std::unexpected(Errno::no_memory);
         }

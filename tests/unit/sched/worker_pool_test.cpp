@@ -153,6 +153,26 @@ struct Sleeper {
     }
 };
 
+// A kernel that has not taken its interrupt yet shows what it did before, however little that was.
+TEST(WorkerPool, a_vcpu_with_a_pending_interrupt_does_not_wait_behind_less_urgent_work) {
+    Pool pool(1);
+    FakeVcpu busy([](FakeVcpu& self, const RunContext& context) { return self.compute(context); });
+    FakeVcpu interrupted([](FakeVcpu& self, const RunContext& context) {
+        if (self.runs.load() > 1) {
+            return ExitKind::ended;
+        }
+        self.claim = 63;
+        self.work = 1;
+        return self.compute(context);
+    });
+    busy.claim = 20;
+    interrupted.irq_level = 16;
+    const auto handle = pool.add(0, busy, true);
+    pool.add(1, interrupted, true, {.base_level = 0});
+    interrupted.wait_until_gone();
+    pool.remove(handle, busy);
+}
+
 // In the next two tests a slice of the busy vCPU may end by itself just when the urgent one is
 // woken; then nobody needs to be preempted or asked, and the test tries again. It hangs when that
 // never helps.

@@ -178,7 +178,11 @@ bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKin
     VcpuPort& port = entry.port;
     run_tasks(worker);
     worker.engine->reap();
-    const ClaimSample sample = port.sample();
+    ClaimSample sample = port.sample();
+    if (exit == ExitKind::interrupted && port.has_work()) {
+        // Its kernel has not seen the interrupt yet, so its claim does not tell of it.
+        sample.level = std::min(sample.level, sample.irq_level);
+    }
     bool must_run = exit == ExitKind::interrupted;
     Nanos timer = ~Nanos{0};
     if (exit == ExitKind::idle) {
