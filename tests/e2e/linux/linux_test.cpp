@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Debian trixie's stock riscv64 kernel with a busybox initramfs, booted through the command line.
+#include "engines.hpp"
 #include "initramfs.hpp"
 #include "process.hpp"
 
@@ -22,7 +23,25 @@ constexpr std::chrono::seconds kBootLimit{300};
 struct Shape {
     int harts;
     int workers;
+    std::string engine = "auto";
+    bool work = false;  ///< Also runs the longer part of the script.
 };
+
+/// Everything on the translator; on the interpreter, the oracle, that it boots.
+std::vector<Shape> shapes() {
+    std::vector<Shape> result;
+    for (const std::string& engine : test_support::test_engines()) {
+        const bool fast = engine != "interp";
+        result.push_back({1, 1, engine, fast});
+        result.push_back({2, 2, engine, false});
+        if (fast) {
+            result.push_back({1, 2, engine, false});
+            result.push_back({2, 1, engine, false});
+            result.push_back({4, 2, engine, true});
+        }
+    }
+    return result;
+}
 
 class Linux : public testing::TestWithParam<Shape> {
 protected:
@@ -69,7 +88,7 @@ protected:
             "--memory",
             "256M",
             "--engine",
-            "interp",
+            shape.engine,
             "--cpus",
             std::to_string(shape.harts),
             "--workers",
@@ -90,7 +109,7 @@ std::string story(const ProcessResult& result) {
 }
 
 TEST_P(Linux, boots_to_its_script_and_powers_off) {
-    const ProcessResult result = boot(GetParam(), "");
+    const ProcessResult result = boot(GetParam(), GetParam().work ? "cops.work" : "");
     const std::string harts = std::to_string(GetParam().harts);
     EXPECT_EQ(result.exit_code, 0) << story(result);
     EXPECT_NE(result.out.find("guest: Linux riscv64"), std::string::npos) << story(result);
@@ -112,15 +131,27 @@ TEST_P(Linux, boots_to_its_script_and_powers_off) {
     EXPECT_EQ(hotplug, GetParam().harts == 2) << story(result);
     EXPECT_NE(result.out.find("guest: slept"), std::string::npos) << story(result);
     EXPECT_EQ(result.out.find("Call trace"), std::string::npos) << story(result);
+    if (!GetParam().work) {
+        return;
+    }
+    // What the same commands print elsewhere.
+    for (const std::string line :
+         {"guest: large d2d7c0abc3eb76d91b0b5a2702e92a9f2908269c9c1b3604bdfe2521c71d6274  -",
+          "guest: packed",
+          "guest: copied 1, 3 files",
+          "guest: processes 200",
+          "guest: float 15.3485983648 3.872649e+02 -55.324 15348"}) {
+        EXPECT_NE(result.out.find(line), std::string::npos) << line << "\n" << story(result);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     shapes,
     Linux,
-    testing::Values(Shape{1, 1}, Shape{1, 2}, Shape{2, 1}, Shape{2, 2}),
+    testing::ValuesIn(shapes()),
     [](const testing::TestParamInfo<Shape>& info) {
-        return std::to_string(info.param.harts) + "_harts_" + std::to_string(info.param.workers)
-               + "_workers";
+        return info.param.engine + "_" + std::to_string(info.param.harts) + "_harts_"
+               + std::to_string(info.param.workers) + "_workers";
     }
 );
 

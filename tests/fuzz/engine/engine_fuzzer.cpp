@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as code, registers and page tables: the guest may do what it likes to itself.
+// Any bytes as code, registers and page tables: the guest may do what it likes to itself. One
+// target for each engine (COPS_FUZZ_ENGINE).
 #include "cpu/engine.hpp"
 
 #include <algorithm>
@@ -38,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const auto memory =
         std::move(vmm::GuestMemory::create(vmm::GuestPhys{kRam}, kRamBytes).value());
     static Host host;
-    static const auto vcpu = std::move(vmm::make_vcpu("interp", *memory, host, 0).value());
+    static const auto vcpu = std::move(vmm::make_vcpu(COPS_FUZZ_ENGINE, *memory, host, 0).value());
     if (size < 8) {
         return 0;
     }
