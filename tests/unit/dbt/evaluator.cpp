@@ -276,8 +276,10 @@ std::byte* Evaluator::at(u64 address, unsigned size, bool store) {
 
 Evaluator::Step Evaluator::access(const Inst& inst) {
     const u64 address = read(inst.a) + static_cast<u64>(inst.imm);
-    if (inst.c != kNone && address != read(inst.c) + inst.within) {
-        wrong_probe = true;
+    if (inst.c != kNone) {
+        const u64 within = address - read(inst.c);
+        wrong_probe |= inst.by_address ? within + inst.size > spans_[inst.c - kFirstTemp]
+                                       : within != inst.within;
     }
     const bool is_atomic = inst.op >= Op::load_reserved && inst.op <= Op::amo_max_unsigned;
     if (is_atomic && address % inst.size != 0) {
@@ -336,6 +338,7 @@ Evaluator::Step Evaluator::step(const Inst& inst) {
         }
         if (inst.op == Op::probe) {  // the guest address stands for the host's
             write(inst.dst, read(inst.a) + static_cast<u64>(inst.imm));
+            spans_[inst.dst - kFirstTemp] = inst.span;
             return Step::next;
         }
         const u64 a = inst.a == kNone ? static_cast<u64>(inst.imm) : read(inst.a);

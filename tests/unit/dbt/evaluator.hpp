@@ -49,6 +49,7 @@ private:
     Step access(const vmm::dbt::ir::Inst& inst);
 
     std::array<std::uint64_t, 4096> temporaries_{};
+    std::array<std::uint16_t, 4096> spans_{};  ///< Of probes, by temporary.
     std::uint64_t page_ = 0;
     struct {
         bool valid = false;

@@ -232,6 +232,22 @@ TEST(Optimise, float_state_is_made_dirty_once) {
     EXPECT_EQ(count, 1U) << print(region);
 }
 
+TEST(Optimise, load_from_a_small_table_has_a_probe_of_the_table) {
+    const rv::Word andi = rv::i(0x13, 7, 5, 5, 127);
+    EXPECT_EQ(
+        optimised({andi, rv::slli(5, 5, 2), rv::add(5, 5, 6), rv::lw(7, 5, 4)}),
+        "x5 = and x5, 127\n"
+        "x5 = shift_add.2 x5, x6\n"
+        "t0 = probe.load512.by_address [x6 + 4]\n"
+        "x7 = load.s32 [x5 + 4], t0 by address\n"
+    );
+    // The table's address is gone.
+    EXPECT_EQ(
+        optimised({andi, rv::add(6, 5, 6), rv::lw(7, 6, 4)}),
+        "x5 = and x5, 127\nx6 = add x5, x6\nx7 = load.s32 [x6 + 4]\n"
+    );
+}
+
 TEST(Optimise, recursion_stays_inside) {
     // f: beqz a0, out; addi a0, -1; call f; call f; out: ret
     Page page;

@@ -69,7 +69,17 @@ rv::Word RandomCode::fill(const InstructionInfo& info) {
 
 void RandomCode::pattern() {
     const unsigned a = any_x(), d = destination(), e = destination();
-    switch (below(10)) {
+    switch (below(11)) {
+    case 10: {  // a small table
+        const unsigned scale = static_cast<unsigned>(below(4));
+        emit(rv::i(0x13, 7, d, a, static_cast<std::int64_t>(below(128))));
+        emit(rv::slli(d, d, scale));
+        emit(rv::add(e, d, kPointers[below(2)]));
+        emit(rv::i(
+            0x03, static_cast<rv::Word>(below(7)), any_x(), e, static_cast<std::int64_t>(below(32))
+        ));
+        break;
+    }
     case 8:
     case 9: {  // fields of one object
         const unsigned base = kPointers[below(2)];

@@ -110,7 +110,9 @@ enum class Op : std::uint8_t {
     /// store_float that name it in `c` are then a host access at dst + `within`. When it fails,
     /// nothing is known, and all accesses up to the last that names dst have to find their bytes
     /// themselves, by a and imm: a back end has a second copy of those instructions for that. Never
-    /// faults; no `system` stands between it and its accesses.
+    /// faults; no `system` stands between it and its accesses. With `by_address`, dst is what to
+    /// add to a virtual address in those bytes, for loads whose place in them is not constant: a
+    /// host access at a + imm + dst.
     probe,
 
     // Floating point: `guest` says which instruction; a, b, c, dst are its operands. `rm` is
@@ -172,6 +174,7 @@ struct Inst {
     bool rl = false;             ///< Atomics: release.
     bool falls_through = false;  ///< system: execution may go on behind it.
     bool store = false;          ///< probe: one of its accesses is a store.
+    bool by_address = false;     ///< probe, and load with such a probe in c.
     Var dst = kNone;
     Var a = kNone;
     Var b = kNone;

@@ -69,6 +69,9 @@ std::string suffix(const Inst& inst) {
     }
     if (inst.op == Op::probe) {
         dot((inst.store ? "store" : "load") + std::to_string(inst.span));
+        if (inst.by_address) {
+            dot("by_address");
+        }
     }
     if (inst.aq) {
         dot("aq");
@@ -106,7 +109,7 @@ std::string operands(const Inst& inst) {
     if (inst.c != kNone) {
         append_operand(list, name_of(inst.c));
         if (is_address) {
-            list += " + " + std::to_string(inst.within);
+            list += inst.by_address ? " by address" : " + " + std::to_string(inst.within);
         }
     }
     const bool has_immediate = (shape.b == Operand::optional_integer && inst.b == kNone)

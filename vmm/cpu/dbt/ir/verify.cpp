@@ -166,7 +166,9 @@ private:
             for (const Inst* known : probes_) {
                 if (known->dst == inst.c) {
                     const bool fits = inst.within + inst.size <= known->span
-                                      && (known->store || !is_store(inst.op));
+                                      && (known->store || !is_store(inst.op))
+                                      && known->by_address == inst.by_address
+                                      && !(inst.by_address && is_store(inst.op));
                     return fits ? nullptr : "access outside of its probe";
                 }
             }

@@ -106,6 +106,12 @@ void RegionEmitter::loaded(const ir::Inst& inst) {
 }
 
 void RegionEmitter::load(const ir::Inst& inst) {
+    if (is_probed(inst) && inst.by_address) {
+        guest_address(inst);
+        a.emit(x86::Inst::kIdAdd, rax, e.operand(inst.c));
+        read_memory(inst, rax, 0);
+        return;
+    }
     if (is_probed(inst)) {
         read_memory(inst, e.use(inst.c, rax), inst.within);
         return;

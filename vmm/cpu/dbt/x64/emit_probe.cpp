@@ -52,7 +52,9 @@ void RegionEmitter::probe(const ir::Inst& inst, const Label& failed) {
         x86::ptr(rcx, inst.store ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag))
     );
     a.jne(failed);
-    if (to == rax) {
+    if (inst.by_address) {
+        a.mov(to, x86::ptr(rcx, offsetof(TlbEntry, addend)));
+    } else if (to == rax) {
         a.add(rax, x86::ptr(rcx, offsetof(TlbEntry, addend)));
     } else {
         a.mov(to, x86::ptr(rcx, offsetof(TlbEntry, addend)));
