@@ -36,7 +36,11 @@ void visit_operands(const Inst& inst, Visit visit) {
     }
 }
 
-/// How often a block runs, as a weight: 8 for each loop around it, up to two.
+/// Loops that count; more around a block make no difference.
+constexpr unsigned kDeepest = 5;
+
+/// How often a block runs, as a weight: 4 for each loop around it. Recursion within the region is a
+/// loop as well.
 class LoopDepths {
 public:
     explicit LoopDepths(const ir::Region& region)
@@ -51,7 +55,7 @@ public:
         }
         search(0);
     }
-    unsigned weight(std::size_t block) const { return 1U << 3 * std::min(depth_[block], 2U); }
+    unsigned weight(std::size_t block) const { return 1U << 2 * std::min(depth_[block], kDeepest); }
 
 private:
     enum class State : std::uint8_t { unseen, open, done };
@@ -118,6 +122,7 @@ public:
 private:
     void choose() {
         std::vector<unsigned> weights(ir::kFirstTemp, 0);
+        unsigned temporaries = 0;
         const LoopDepths depths(region_);
         for (std::size_t b = 0; b < region_.blocks.size(); ++b) {
             const unsigned weight = depths.weight(b);
@@ -125,31 +130,51 @@ private:
                 visit_operands(inst, [&](Var v, bool) {
                     if (ir::is_temp(v)) {
                         has_temps_ = true;
+                        temporaries += weight;
                     } else {
                         weights[v] += weight;
                     }
                 });
             }
         }
-        // A region with temporaries leaves two registers to them.
-        assign(weights, 1, ir::kFirstFloat, 0, has_temps_ ? kGpCount - kTempGps : kGpCount);
-        assign(weights, ir::kFirstFloat, ir::kFirstTemp, kXmmBit, kXmmCount);
+        const std::vector<Candidate> integers = candidates(weights, 1, ir::kFirstFloat);
+        assign(integers, 0, kGpCount - left_to_temporaries(integers, temporaries));
+        assign(candidates(weights, ir::kFirstFloat, ir::kFirstTemp), kXmmBit, kXmmCount);
     }
 
-    void
-    assign(const std::vector<unsigned>& weights, Var from, Var to, unsigned first, unsigned count) {
-        std::vector<Candidate> candidates;
+    /// How many registers temporaries get: what is worth more to them than to the guest registers
+    /// that would have them. The first is shared by most of them, so a second counts half.
+    static unsigned
+    left_to_temporaries(const std::vector<Candidate>& integers, unsigned temporaries) {
+        unsigned count = 0;
+        for (unsigned worth = temporaries; count < kTempGps; worth /= 2) {
+            const std::size_t loser = kGpCount - 1 - count;
+            if (loser < integers.size() && integers[loser].weight >= worth) {
+                break;
+            }
+            ++count;
+        }
+        return count;
+    }
+
+    static std::vector<Candidate>
+    candidates(const std::vector<unsigned>& weights, Var from, Var to) {
+        std::vector<Candidate> list;
         for (Var v = from; v < to; ++v) {
             if (weights[v] >= kWorthIt) {
-                candidates.push_back({weights[v], v});
+                list.push_back({weights[v], v});
             }
         }
-        std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+        std::sort(list.begin(), list.end(), [](const Candidate& a, const Candidate& b) {
             return a.weight != b.weight ? a.weight > b.weight : a.var < b.var;
         });
-        for (unsigned n = 0; n < count && n < candidates.size(); ++n) {
-            out_.where[candidates[n].var] = static_cast<std::int8_t>(first + n);
-            out_.holds[first + n] = candidates[n].var;
+        return list;
+    }
+
+    void assign(const std::vector<Candidate>& list, unsigned first, unsigned count) {
+        for (unsigned n = 0; n < count && n < list.size(); ++n) {
+            out_.where[list[n].var] = static_cast<std::int8_t>(first + n);
+            out_.holds[first + n] = list[n].var;
         }
     }
 
