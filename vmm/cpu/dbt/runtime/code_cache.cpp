@@ -195,6 +195,7 @@ Region* CodeCache::translate(const Request& request) {
         return nullptr;
     }
     Region& region = place(request, code);
+    region.counter = reinterpret_cast<std::byte*>(counter);
     if (measure_) {
         translation_time_ += monotonic_now() - begin;
     }
@@ -271,7 +272,20 @@ void CodeCache::link(const Region& from, const Site& site, const Region& to) {
     }
 }
 
+bool CodeCache::warm(const Region& region) {
+    if (region.counter == nullptr) {
+        return false;
+    }
+    constexpr std::uint32_t kEntriesPerPoll = 64;
+    std::uint32_t left = 0;
+    std::memcpy(&left, region.counter, sizeof left);
+    left = left > kEntriesPerPoll ? left - kEntriesPerPoll : 0;
+    std::memcpy(region.counter, &left, sizeof left);
+    return left == 0;
+}
+
 void CodeCache::replace(Region& old, Region& by) {
+    old.counter = nullptr;
     Page& page = *old.page;
     for (Region** at = &page.buckets[old.offset >> 7]; *at != nullptr; at = &(*at)->next) {
         if (*at == &old) {

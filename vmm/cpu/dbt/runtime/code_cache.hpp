@@ -30,6 +30,8 @@ struct Region {
     std::uint32_t word = 0;    ///< The instruction when it crosses into the next page, or 0.
     std::uint16_t offset = 0;  ///< Where it begins in the page.
     ir::Mode mode;
+    /// The word that counts entries down until the region is hot, or null.
+    std::byte* counter = nullptr;
     /// The variable that each host register of a RegisterSet holds.
     std::array<ir::Var, kRegisterCount> holds{};
 };
@@ -97,6 +99,9 @@ public:
     const Site& site_of(const Region& region, std::uint64_t return_address) const;
     /// Makes the jump of a site of `from` lead to `to` for good.
     void link(const Region& from, const Site& site, const Region& to);
+    /// Counts time spent in a loop inside of `region` like entries. True: hot, if it is entered
+    /// now.
+    static bool warm(const Region& region);
     /// From now on `by` is executed where `old` was.
     void replace(Region& old, Region& by);
 

@@ -73,7 +73,7 @@ void Cpu::refresh_mode() {
         set_host_rounding(static_cast<riscv::Rounding>(frm));
     }
     mode = {.float_on = float_on, .frm = frm};
-    state.tlb = caches.data(cache_mode()).entries.data();
+    state.tlb = &caches.data(cache_mode());
     state.jumps = caches.jumps(hart.user(), float_on).data();
 }
 
@@ -166,8 +166,12 @@ std::uint32_t Cpu::poll_at(std::uint64_t return_address) {
     state.reason = LeaveReason::resume;
     const PollResult result = retired() == limit ? PollResult::changed : poll();
     if (result == PollResult::nothing && state.budget >= site.give_back) {
-        state.budget -= site.give_back;
-        return 0;
+        if (!CodeCache::warm(region)) {
+            state.budget -= site.give_back;
+            return 0;
+        }
+        write_back(region, site.dirty);
+        return 1;
     }
     if (result == PollResult::leave) {
         state.reason = LeaveReason::end;

@@ -28,8 +28,8 @@ struct HartState {
 
     /// Virtual address of the page that code is executed from.
     std::uint64_t page_base;
-    const TlbEntry* tlb;  ///< First level of the current mode; the second lies behind it.
-    JumpEntry* jumps;     ///< Of the current privilege and float_on.
+    DataTlb* tlb;      ///< Of the current mode; a host register holds it in generated code.
+    JumpEntry* jumps;  ///< Of the current privilege and float_on.
     /// Instructions retired = retired_base - budget. While generated code runs, a host register
     /// holds it; negative: poll.
     std::int64_t budget;
@@ -55,7 +55,7 @@ struct HartState {
     std::uint32_t float_request;  ///< For float_slow(): which instruction. Scratch of float code.
 
     // Host registers while a helper runs: those that hold guest registers.
-    std::uint64_t saved_gp[10];
+    std::uint64_t saved_gp[9];
     std::uint64_t saved_xmm[13];
     std::uint64_t argument;  ///< Of the call in progress.
 

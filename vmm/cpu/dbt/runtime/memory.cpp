@@ -47,7 +47,7 @@ void Cpu::fault(Access access, bool page_fault, std::uint64_t address) {
 }
 
 bool Cpu::locate(std::uint64_t address, Access access, Located& located) {
-    const TlbEntry& known = state.tlb[tlb_index(address)];
+    const TlbEntry& known = state.tlb->entries[tlb_index(address)];
     const std::uint64_t page = address & ~kPageOffsetMask;
     if ((access == Access::store ? known.write_tag : known.read_tag) == page) {
         located.host = reinterpret_cast<std::byte*>(address + known.addend);

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/dbt/runtime/tlb.hpp"
 
+#include <algorithm>
+#include <bit>
+
 namespace vmm::dbt {
+
+void DataTlb::clear_slots() {
+    for (; used_slots != 0; used_slots &= used_slots - 1) {
+        const auto group = static_cast<std::size_t>(std::countr_zero(used_slots));
+        std::fill_n(slots.begin() + group * kTlbSlotGroup, kTlbSlotGroup, TlbSlot{});
+    }
+}
 
 TranslationCaches::TranslationCaches() {
     for (auto& mode : modes_) {
@@ -48,6 +58,7 @@ void TranslationCaches::insert_jump(
 
 void TranslationCaches::flush_data() {
     for (auto& mode : modes_) {
+        mode->tlb.clear_slots();
         mode->used.clear(mode->tlb.entries);
         mode->used_victims.clear(mode->tlb.victims);
     }
@@ -75,6 +86,7 @@ bool TranslationCaches::flush_page(std::uint64_t address) {
     }
     const std::uint64_t page = address & ~kPageOffsetMask;
     for (auto& mode : modes_) {
+        mode->tlb.clear_slots();
         if (TlbEntry& entry = mode->tlb.entries[tlb_index(page)]; entry.page == page) {
             entry = {};
         }

@@ -36,11 +36,29 @@ constexpr std::size_t victim_index(std::uint64_t address) {
     return (page ^ page >> 10) & (kVictimEntries - 1);
 }
 
-/// Both levels of one mode.
+/// A translation that one access of generated code found the last time: a copy of what the entries
+/// below have. A direct look here depends on nothing but the address's page, so that the access
+/// need not wait for an index to be computed; and streams of different accesses never evict each
+/// other.
+struct TlbSlot {
+    std::uint64_t tag = kNoTag;  ///< As read_tag or write_tag.
+    std::uint64_t addend = 0;
+};
+/// Accesses share slots when there are more of them; loads and stores never share one.
+inline constexpr std::size_t kTlbSlots = 1024;
+inline constexpr std::size_t kTlbSlotGroup = 16;
+
+/// All that one mode knows.
 struct DataTlb {
+    std::array<TlbSlot, kTlbSlots> slots{};
+    /// Bit n: slots of group n may be in use. Generated code sets bits.
+    std::uint64_t used_slots = 0;
     std::array<TlbEntry, kTlbEntries> entries{};
     std::array<TlbEntry, kVictimEntries> victims{};
+
+    void clear_slots();
 };
+static_assert(kTlbSlots / kTlbSlotGroup == 64);
 
 /// A jump target that needs no translation: from pc to host code. Generated code reads these.
 struct JumpEntry {

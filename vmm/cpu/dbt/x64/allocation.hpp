@@ -13,7 +13,7 @@ namespace vmm::dbt {
 /// A set of host registers that hold variables: bit n is register n of kResidentGp, bit
 /// kXmmBit + n is xmm(kFirstResidentXmm + n).
 using RegisterSet = std::uint32_t;
-inline constexpr unsigned kGpCount = 10;
+inline constexpr unsigned kGpCount = 9;
 inline constexpr unsigned kXmmBit = kGpCount;
 inline constexpr unsigned kXmmCount = 13;
 inline constexpr unsigned kRegisterCount = kGpCount + kXmmCount;

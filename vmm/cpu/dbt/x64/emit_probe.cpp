@@ -46,18 +46,14 @@ void RegionEmitter::probe(const ir::Inst& inst, const Label& failed) {
     a.and_(ecx, static_cast<std::int32_t>((kTlbEntries - 1) << kTlbEntryShift));
     a.lea(rdx, x86::ptr(rax, inst.span - 1));
     a.and_(rdx, -4096);
-    a.add(rcx, Emitter::state(offsetof(HartState, tlb)));
-    a.cmp(
-        rdx,
-        x86::ptr(rcx, inst.store ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag))
-    );
+    a.cmp(rdx, tlb_entry(tag_of(inst.store)));
     a.jne(failed);
     if (inst.by_address) {
-        a.mov(to, x86::ptr(rcx, offsetof(TlbEntry, addend)));
+        a.mov(to, tlb_entry(offsetof(TlbEntry, addend)));
     } else if (to == rax) {
-        a.add(rax, x86::ptr(rcx, offsetof(TlbEntry, addend)));
+        a.add(rax, tlb_entry(offsetof(TlbEntry, addend)));
     } else {
-        a.mov(to, x86::ptr(rcx, offsetof(TlbEntry, addend)));
+        a.mov(to, tlb_entry(offsetof(TlbEntry, addend)));
         a.add(to, rax);
     }
     e.defined(inst.dst, to);

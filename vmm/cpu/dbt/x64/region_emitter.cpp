@@ -67,6 +67,7 @@ void RegionEmitter::store_registers(RegisterSet registers) {
 }
 
 void RegionEmitter::emit(std::uint64_t counter) {
+    is_hot_ = counter == 0;
     if (counter != 0) {
         const Label hot = a.newLabel();
         a.sub(x86::dword_ptr(counter), 1);

@@ -73,13 +73,28 @@ private:
     // emit_memory.cpp
     void load(const ir::Inst& inst);
     void store(const ir::Inst& inst);
-    void read_memory(const ir::Inst& inst, const Gp& base, std::int32_t offset);
-    void write_memory(const ir::Inst& inst, const Gp& base, std::int32_t offset);
+    void read_memory(const ir::Inst& inst, const Mem& at);
+    void write_memory(const ir::Inst& inst, const Mem& at);
     /// Whether the probe that the access names has found its bytes.
     bool is_probed(const ir::Inst& inst) const { return probed_ && inst.c != ir::kNone; }
     /// rax = host address for an access to memory[a + imm]. Without an inline answer, cold code
     /// asks the runtime, which may have done the whole access: then it goes on at `done`.
-    void look_up(const ir::Inst& inst, bool is_store, bool atomic, const Label& done);
+    void look_up(const ir::Inst& inst, bool is_store, const Label& done);
+    /// The same for a plain access, by way of the access's own TlbSlot. Returns where the bytes
+    /// are; rdx is free.
+    Mem look_up_slot(const ir::Inst& inst, bool is_store, const Label& done);
+    void ask(const ir::Inst& inst, bool is_store, bool atomic, const Site& site);
+    /// rcx = where in DataTlb::entries the page of the address in rax may be.
+    void index_tlb();
+    /// A member of the TlbEntry that rcx says.
+    static Mem tlb_entry(std::size_t member);
+    static std::size_t tag_of(bool store);
+    /// A guest address as the sum of a register, which may be rax, and a displacement.
+    struct GuestAddress {
+        Gp base;
+        std::int32_t offset;
+    };
+    GuestAddress address_parts(const ir::Inst& inst);
     void guest_address(const ir::Inst& inst);
     void loaded(const ir::Inst& inst);
 
@@ -121,6 +136,7 @@ private:
     /// Registers that differ from their homes at this point of the block.
     RegisterSet dirty_ = 0;
     std::size_t next_reload_ = 0;
+    bool is_hot_ = false;
     bool has_return_ = false;  ///< A push_return waits for its jump.
     std::int64_t return_offset_ = 0;
 };

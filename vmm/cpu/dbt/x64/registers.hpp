@@ -12,6 +12,8 @@ namespace vmm::dbt {
 inline constexpr asmjit::x86::Gp kState = asmjit::x86::r15;
 /// Instructions until the next poll.
 inline constexpr asmjit::x86::Gp kBudget = asmjit::x86::r14;
+/// The DataTlb of the current mode: HartState::tlb.
+inline constexpr asmjit::x86::Gp kTlb = asmjit::x86::r13;
 
 // Scratch for one IR instruction: rax, rcx, rdx, xmm0..xmm2.
 
@@ -26,7 +28,6 @@ inline constexpr std::array kResidentGp = {
     asmjit::x86::r10,
     asmjit::x86::r11,
     asmjit::x86::r12,
-    asmjit::x86::r13,
 };
 /// These hold guest f registers: xmm3..xmm15.
 inline constexpr unsigned kFirstResidentXmm = 3;

@@ -108,6 +108,7 @@ Routines::Routines(
         b.a.sub(rsp, 8);
         b.a.lea(r15, x86::ptr(rdi, static_cast<std::int32_t>(kStateBias)));
         b.a.mov(r14, state(offsetof(HartState, budget), 8));
+        b.a.mov(kTlb, state(offsetof(HartState, tlb), 8));
         b.a.lea(rax, x86::ptr(rsp, -kCallStackBytes));
         b.a.mov(state(offsetof(HartState, stack_base), 8), rsp);
         b.a.mov(state(offsetof(HartState, stack_limit), 8), rax);
@@ -174,6 +175,7 @@ Routines::Routines(
         b.a.mov(state(offsetof(HartState, budget), 8), r14);
         b.call(entries.system);
         b.a.mov(r14, state(offsetof(HartState, budget), 8));
+        b.a.mov(kTlb, state(offsetof(HartState, tlb), 8));
         b.a.test(eax, eax);
         b.a.jnz(Imm(leave_));
         b.a.ret();

@@ -57,6 +57,12 @@ public:
 
     std::uint64_t thunk(Helper function) override;
 
+    /// A TlbSlot for one access; even numbers are for loads.
+    std::size_t next_slot(bool store) {
+        last_slot_ = (last_slot_ + 2) % kTlbSlots;
+        return last_slot_ + (store ? 1 : 0);
+    }
+
     /// void enter(HartState*, const void* code): runs generated code until it leaves.
     std::uint64_t enter = 0;
     // To be called; what they find on the stack is HartState::leave_site.
@@ -80,6 +86,7 @@ private:
     std::span<std::byte> writable_;
     std::uint64_t address_;
     std::size_t used_ = 0;
+    std::size_t last_slot_ = 0;
     std::uint64_t leave_ = 0;
     std::uint64_t call_ = 0;
     std::unordered_map<std::uint64_t, std::uint64_t> thunks_;
