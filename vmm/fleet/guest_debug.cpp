@@ -95,12 +95,20 @@ void GuestDebug::resume(std::span<const Action> actions) {
 }
 
 void GuestDebug::release() {
+    server_->running();
     {
+        // In one step: where the guest is held it goes on, and where it runs it is held for as long
+        // as it takes to tell the engines, and nobody can get in between and hold it for good.
         const std::lock_guard lock(mutex_);
         breakpoints_.clear();
+        actions_.assign(harts(), Action::go);
+        resume_asked_ = true;
+        if (!hold_.load(std::memory_order_relaxed)) {
+            stop_ = {};
+            hold_.store(true, std::memory_order_release);
+        }
     }
-    resume(std::vector(harts(), Action::go));
-    interrupt();  // where it runs: engines can be told only while it is held
+    changed_();
 }
 
 bool GuestDebug::take_resume() {
