@@ -66,6 +66,7 @@ int execute(const UpCommand& command, const Catalogue& catalogue, Signals& signa
     fleet.log_level = command.log_level.value_or(fleet.log_level);
     fleet.json = command.json;
     fleet.engine_stats = command.engine_stats;
+    fleet.perf_map = command.perf_map;
     for (GuestOptions& guest : fleet.guests) {
         guest.config.boards = guest.config.boards && !command.no_boards;
     }

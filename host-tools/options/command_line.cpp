@@ -240,6 +240,7 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
     }
     command.json = given.json;
     command.engine_stats = given.engine_stats;
+    command.perf_map = given.perf_map;
     return command;
 }
 

@@ -24,6 +24,7 @@ struct UpCommand {
     std::optional<unsigned> workers;
     std::optional<std::string> log_level;
     bool engine_stats = false;
+    bool perf_map = false;
     std::string json;
 };
 

@@ -109,6 +109,11 @@ constexpr std::array kGuestOptions{
         [](GuestOptions& g, Text v, const Context& c) {
             g.config.gdb = parse_debug_address(v, c.base);
         }},
+    GuestOption{"trace-insns", "FILE", ValueKind::text, Place::anywhere,
+        "write every instruction to FILE, with what it changed; slow",
+        [](GuestOptions& g, Text v, const Context& c) {
+            g.config.trace_insns = parse_path(v, c.base);
+        }},
     GuestOption{"dump-dtb", "FILE", ValueKind::text, Place::anywhere,
         "write the guest's device tree to FILE before it starts",
         [](GuestOptions& g, Text v, const Context& c) { g.config.dump_dtb = parse_path(v, c.base); }},
@@ -137,6 +142,9 @@ constexpr std::array kFleetOptions{
     FleetOption{"engine-stats", "", ValueKind::flag, Place::command_line,
         "tell at the end what the engine did: on stderr, and in the report",
         [](FleetOptions& f, Text v, const Context&) { f.engine_stats = v == "true"; }},
+    FleetOption{"perf-map", "", ValueKind::flag, Place::command_line,
+        "name translated guest code for Linux perf in /tmp/perf-PID.map",
+        [](FleetOptions& f, Text v, const Context&) { f.perf_map = v == "true"; }},
     FleetOption{"log-level", "LEVEL", ValueKind::text, Place::anywhere,
         "trace, debug, info, warning, error, critical or off [warning]; logs go to stderr",
         [](FleetOptions& f, Text v, const Context&) { f.log_level = parse_name(v, kLogLevels); }},

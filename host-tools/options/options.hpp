@@ -32,6 +32,7 @@ struct FleetOptions {
     std::string policy = "priority";
     std::string log_level = "warning";
     bool engine_stats = false;
+    bool perf_map = false;
     std::string json;  ///< Path of the report; empty: none.
     std::vector<GuestOptions> guests;
 };

@@ -56,13 +56,16 @@ vmm::GuestConfig prepare(const GuestOptions& options, const Images& images) {
     check_grants(guest);
     check_memory(guest);
     if (options.app.empty()) {
+        guest.symbol_files.push_back(guest.kernel);
         return guest;
     }
-    const auto application = read_application(images.application(options.app));
+    const auto path = images.application(options.app);
+    const auto application = read_application(path);
     std::vector<std::string> words{options.app};
     words.insert(words.end(), options.arguments.begin(), options.arguments.end());
     guest.initrd_bytes = make_boot_archive(application, words, options.environment);
     guest.kernel = images.kernel().string();
+    guest.symbol_files = {guest.kernel, path.string()};
     tell_real_time(guest.cmdline);
     return guest;
 }
@@ -70,7 +73,12 @@ vmm::GuestConfig prepare(const GuestOptions& options, const Images& images) {
 }  // namespace
 
 vmm::FleetConfig prepare(const FleetOptions& options, const Images& images) {
-    vmm::FleetConfig fleet{.workers = options.workers, .policy = options.policy, .guests = {}};
+    vmm::FleetConfig fleet{
+        .workers = options.workers,
+        .policy = options.policy,
+        .perf_map = options.perf_map,
+        .guests = {}
+    };
     for (const GuestOptions& guest : options.guests) {
         fleet.guests.push_back(prepare(guest, images));
         fleet.guests.back().engine_stats = options.engine_stats;

@@ -39,6 +39,12 @@ Result<std::unique_ptr<Vcpu>> make_vcpu(
         return make_dbt_vcpu(memory, host, hart, options);
     }
     if (engine == "auto" || engine == "interp") {
+        if (options.observer != nullptr) {
+            return fail(
+                ErrorKind::configuration,
+                "engine interp makes no host code, so there is none to name for perf"
+            );
+        }
         return make_interp_vcpu(memory, host, hart, options);
     }
     return fail(

@@ -203,12 +203,21 @@ Result<std::unique_ptr<Fleet>> Fleet::create(const FleetConfig& config, ConsoleS
     impl.pool = std::make_unique<sched::WorkerPool>(
         sched::PoolOptions{.workers = config.workers}, std::move(policy)
     );
+    std::shared_ptr<PerfMap> perf_map;
+    if (config.perf_map) {
+        auto opened = PerfMap::open();
+        if (!opened) {
+            return std::unexpected(std::move(opened.error()));
+        }
+        perf_map = std::move(*opened);
+    }
     const auto sink = std::make_shared<ConsoleSink>(std::move(console));
     for (std::size_t i = 0; i < config.guests.size(); ++i) {
         auto guest = Guest::create(
             impl.config.guests[i],
             static_cast<std::uint32_t>(i),
             *impl.pool,
+            perf_map,
             [sink, i](std::span<const char> bytes) {
                 if (*sink) {
                     (*sink)(i, bytes);

@@ -51,6 +51,7 @@ MachineConfig machine_config(const GuestConfig& config) {
     machine.cmdline = config.cmdline;
     machine.timebase_hz = config.timebase_hz;
     machine.dump_dtb = config.dump_dtb;
+    machine.trace_insns = config.trace_insns;
     return machine;
 }
 
@@ -71,24 +72,32 @@ Result<std::unique_ptr<Guest>> Guest::create(
     const GuestConfig& config,
     std::uint32_t index,
     sched::WorkerPool& pool,
+    std::shared_ptr<PerfMap> perf_map,
     ConsoleOutput console,
     std::function<void()> changed
 ) {
     std::unique_ptr<Guest> guest(new Guest(config, index, pool, std::move(changed)));
-    if (auto built = guest->build(std::move(console)); !built) {
+    if (auto built = guest->build(std::move(perf_map), std::move(console)); !built) {
         return std::unexpected(std::move(built.error()));
     }
     return guest;
 }
 
-Result<void> Guest::build(ConsoleOutput console) {
+Result<void> Guest::build(std::shared_ptr<PerfMap> perf_map, ConsoleOutput console) {
     auto grants = io::open_grants(config_.grants);
     if (!grants) {
         return fail(
             grants.error().kind, fmt::format("{}: {}", config_.name, grants.error().message)
         );
     }
-    auto machine = Machine::create(machine_config(config_), this, std::move(console));
+    MachineConfig of_machine = machine_config(config_);
+    if (perf_map != nullptr) {
+        code_names_ = std::make_unique<GuestCodeNames>(
+            std::move(perf_map), config_.name, config_.symbol_files
+        );
+        of_machine.code_observer = code_names_.get();
+    }
+    auto machine = Machine::create(std::move(of_machine), this, std::move(console));
     if (!machine) {
         return std::unexpected(std::move(machine.error()));
     }
@@ -331,6 +340,9 @@ void Guest::finish(Outcome outcome) {
     }
     if (debug_ != nullptr) {
         debug_->ended(outcome);
+    }
+    if (const auto traced = machine_->flush_trace(); !traced) {
+        spdlog::error("[{}/-] {}", config_.name, traced.error().message);
     }
     spdlog::info(
         "[{}/-] {}, status {}{}{}",

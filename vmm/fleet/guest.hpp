@@ -4,6 +4,7 @@
 #include "devices/cops/cops_device.hpp"
 #include "fleet/guest_debug.hpp"
 #include "fleet/guest_io.hpp"
+#include "fleet/perf_map.hpp"
 #include "machine/machine.hpp"
 #include "sched/workers/vcpu_port.hpp"
 #include "sched/workers/worker_pool.hpp"
@@ -29,11 +30,12 @@ namespace vmm {
 /// only mark what happened and call `changed`.
 class Guest final : private MachineListener, private CopsHost, private OperationSink {
 public:
-    /// `changed` may be called from any thread with locks of devices held.
+    /// `perf_map` may be null. `changed` may be called from any thread with locks of devices held.
     static Result<std::unique_ptr<Guest>> create(
         const GuestConfig& config,
         std::uint32_t index,
         sched::WorkerPool& pool,
+        std::shared_ptr<PerfMap> perf_map,
         ConsoleOutput console,
         std::function<void()> changed
     );
@@ -116,7 +118,7 @@ private:
         sched::WorkerPool& pool,
         std::function<void()> changed
     );
-    Result<void> build(ConsoleOutput console);
+    Result<void> build(std::shared_ptr<PerfMap> perf_map, ConsoleOutput console);
     Result<void> add_device();
     Result<void> reboot();
     void put_into_pool();
@@ -160,6 +162,7 @@ private:
     sched::WorkerPool& pool_;
     const std::function<void()> changed_;
 
+    std::unique_ptr<GuestCodeNames> code_names_;  // null: no profile asked for
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<GuestIo> io_;
     std::unique_ptr<CopsDevice> device_;

@@ -2,6 +2,7 @@
 #include "machine/machine.hpp"
 
 #include "cpu/engine.hpp"
+#include "cpu/trace.hpp"
 #include "machine/hart.hpp"
 #include "machine/platform.hpp"
 #include "machine/sbi.hpp"
@@ -108,6 +109,7 @@ Result<std::unique_ptr<Vcpu>> Machine::make_hart_vcpu(Hart& hart) {
         .user_interrupts = config_.user_interrupts,
         .code_cache_bytes = config_.code_cache_bytes / config_.cpus,
         .collect_stats = config_.engine_stats,
+        .observer = config_.code_observer,
     };
     return make_vcpu(config_.engine, *memory_, hart, hart.index(), options);
 }
@@ -116,12 +118,32 @@ Result<void> Machine::assemble() {
     if (!harts_.empty()) {
         return fail(ErrorKind::internal, "a machine is put together once");
     }
+    if (!config_.trace_insns.empty()) {
+        auto log = TraceLog::open(config_.trace_insns);
+        if (!log) {
+            return std::unexpected(std::move(log.error()));
+        }
+        trace_ = std::move(*log);
+    }
     std::vector<std::unique_ptr<Hart>> harts;
     for (unsigned index = 0; index < config_.cpus; ++index) {
         auto hart = std::make_unique<Hart>(*this, index);
         auto vcpu = make_hart_vcpu(*hart);
         if (!vcpu) {
             return std::unexpected(vcpu.error());
+        }
+        if (trace_ != nullptr) {
+            if ((*vcpu)->debug() == nullptr) {
+                return fail(
+                    ErrorKind::unavailable,
+                    fmt::format(
+                        "guest {}: engine {} has no steps, so it can't be traced",
+                        config_.name,
+                        (*vcpu)->engine_name()
+                    )
+                );
+            }
+            *vcpu = make_traced_vcpu(std::move(*vcpu), *memory_, index, trace_);
         }
         hart->adopt(std::move(*vcpu));
         harts.push_back(std::move(hart));
@@ -221,6 +243,10 @@ void Machine::flush_console() {
 
 void Machine::set_steal_time(unsigned hart, Nanos stolen) noexcept {
     harts_[hart]->set_steal_time(stolen);
+}
+
+Result<void> Machine::flush_trace() {
+    return trace_ != nullptr ? trace_->flush() : Result<void>{};
 }
 
 void Machine::serve_starts() {

@@ -35,6 +35,7 @@ class StateWriter;
 struct DeviceTreeSpec;
 struct KernelImage;
 struct Placement;
+class TraceLog;
 
 /// Makes the vCPU of one hart; the default is make_vcpu() with MachineConfig::engine.
 using VcpuFactory =
@@ -56,8 +57,10 @@ struct MachineConfig {
     std::string cmdline;
     std::uint64_t timebase_hz = 1'000'000'000;
     Clock::Source clock = Clock::Source::host;
-    std::string dump_dtb;      ///< boot() writes the device tree there; empty: don't.
-    VcpuFactory vcpu_factory;  ///< Empty: by `engine`.
+    std::string dump_dtb;                   ///< boot() writes the device tree there; empty: don't.
+    std::string trace_insns;                ///< Write every instruction there; empty: don't.
+    CodeObserver* code_observer = nullptr;  ///< EngineOptions::observer.
+    VcpuFactory vcpu_factory;               ///< Empty: by `engine`.
 };
 
 /// How the machine stands. Ending::running until the first thing that ends it; never changes after.
@@ -165,6 +168,8 @@ public:
 
     Result<std::vector<std::byte>> save() const;
 
+    /// Writes out the trace of instructions, if there is one.
+    Result<void> flush_trace();
     /// Starts the vCPUs that wait to be started by their next run(), so that registers show where.
     void serve_starts();
     /// Tells every vCPU again how its external interrupt stands: after Vcpu::load(), which may have
@@ -205,6 +210,7 @@ private:
     std::unique_ptr<Sbi> sbi_;
     std::vector<std::unique_ptr<Hart>> harts_;  // filled by assemble(), then constant
     std::vector<std::byte> device_tree_;
+    std::shared_ptr<TraceLog> trace_;  // null: none
 
     std::mutex stop_mutex_;  // orders the looks of harts that stop at once
     mutable std::mutex outcome_mutex_;

@@ -50,6 +50,9 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
          "--code-cache",
          "16M",
          "--engine-stats",
+         "--perf-map",
+         "--trace-insns",
+         "t.txt",
          "--gdb",
          "tcp:127.0.0.1:7",
          "--initrd",
@@ -89,6 +92,8 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
     EXPECT_EQ(guest.config.engine, "interp");
     EXPECT_EQ(guest.config.code_cache_bytes, std::uint64_t{16} << 20);
     EXPECT_TRUE(fleet.engine_stats);
+    EXPECT_TRUE(fleet.perf_map);
+    EXPECT_EQ(guest.config.trace_insns, "t.txt");
     EXPECT_EQ(guest.config.gdb, "tcp:127.0.0.1:7");
     EXPECT_THAT(guest.config.initrds, ElementsAre("a", "b"));
     EXPECT_EQ(guest.config.cmdline, "x y");

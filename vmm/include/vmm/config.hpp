@@ -59,6 +59,10 @@ struct GuestConfig {
     /// Where to listen for a debugger (docs/debugging.md); empty: nowhere. With one, the guest is
     /// held before its first instruction until the debugger lets it go.
     std::string gdb;
+    /// Write every instruction that retires to this file (docs/debugging.md has the format).
+    std::string trace_insns;
+    /// ELF files that name the guest's code in profiles; others are skipped.
+    std::vector<std::string> symbol_files;
     std::string dump_dtb;  ///< Write the device tree there before the start; empty: don't.
 };
 
@@ -66,6 +70,9 @@ struct GuestConfig {
 struct FleetConfig {
     unsigned workers = 1;  ///< Host threads that run vCPUs.
     std::string policy = "priority";
+    /// Tell Linux `perf` what translated guest code is, in /tmp/perf-PID.map. Needs engines that
+    /// translate to host code.
+    bool perf_map = false;
     std::vector<GuestConfig> guests;
 };
 
