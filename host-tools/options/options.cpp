@@ -41,7 +41,7 @@ constexpr std::array kGuestOptions{
         "guest memory, such as 256M or 1G; a plain number counts MiB [128M]",
         [](GuestOptions& g, Text v, const Context&) { g.config.memory_bytes = parse_memory_size(v); }},
     GuestOption{"engine", "NAME", ValueKind::text, Place::anywhere,
-        "what executes guest instructions: auto, interp [auto]",
+        "what executes guest instructions: auto (the best of this host), dbt, interp [auto]",
         [](GuestOptions& g, Text v, const Context& c) {
             g.config.engine = parse_name(v, c.catalogue.engines);
         }},
