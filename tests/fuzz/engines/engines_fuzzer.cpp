@@ -36,7 +36,7 @@ constexpr Range kChanging[] = {
     {0x68'0000, 0x68'8000},
     {kLog - kRam, kLog - kRam + (kSlots + 1) * (kBudget + 2) * kEntryWords * 8},
 };
-constexpr std::size_t kImages = 16;
+constexpr std::size_t kImages = 8;
 
 class Host final : public vmm::VcpuHost {
 public:
