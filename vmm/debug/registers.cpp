@@ -164,8 +164,8 @@ unsigned register_count() {
 }
 
 const std::string& target_description() {
-    static const std::string text = make_description();
-    return text;
+    static const std::string kDescription = make_description();
+    return kDescription;
 }
 
 std::optional<std::uint64_t> read_register(Target& target, unsigned hart, unsigned number) {

@@ -55,7 +55,7 @@ struct Block {
     std::uint32_t word;    ///< The instruction's bits in a block that crosses pages, else 0.
     std::uint16_t offset;  ///< Where in the page the first instruction begins.
     std::uint16_t count;   ///< Guest instructions; one more Insn follows when the block falls
-                          ///< through or stops.
+                           ///< through or stops.
     std::uint64_t reserved;
 };
 static_assert(sizeof(Block) == 2 * sizeof(Insn));

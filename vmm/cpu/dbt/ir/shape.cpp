@@ -13,14 +13,13 @@ struct Line {
     Shape shape;
 };
 
-constexpr Operand none = Operand::none, integer = Operand::integer, floating = Operand::floating,
-                  optional = Operand::optional_integer, guest = Operand::guest;
+using enum Operand;
 
 constexpr Shape binary(std::string_view name) {
-    return {name, Kind::pure, integer, integer, optional, false};
+    return {name, Kind::pure, integer, integer, optional_integer, false};
 }
 constexpr Shape binary_or_word(std::string_view name) {
-    return {name, Kind::pure, integer, integer, optional, true};
+    return {name, Kind::pure, integer, integer, optional_integer, true};
 }
 constexpr Shape unary(std::string_view name) {
     return {name, Kind::pure, integer, integer, none, false};
@@ -29,12 +28,12 @@ constexpr Shape unary_or_word(std::string_view name) {
     return {name, Kind::pure, integer, integer, none, true};
 }
 constexpr Shape amo(std::string_view name) {
-    return {name, Kind::memory, optional, integer, integer, false};
+    return {name, Kind::memory, optional_integer, integer, integer, false};
 }
 
 // clang-format off
 constexpr std::array<Line, kOps> kLines = {{
-    {Op::mov,                   {"mov", Kind::pure, integer, optional, none, false}},
+    {Op::mov,                   {"mov", Kind::pure, integer, optional_integer, none, false}},
     {Op::add,                   binary_or_word("add")},
     {Op::sub,                   binary_or_word("sub")},
     {Op::bit_and,               binary("and")},
@@ -80,11 +79,11 @@ constexpr std::array<Line, kOps> kLines = {{
     {Op::byte_swap,             unary("byte_swap")},
     {Op::or_combine_bytes,      unary("or_combine_bytes")},
     {Op::page_address,          {"page_address", Kind::pure, integer, none, none, false}},
-    {Op::load,                  {"load", Kind::memory, optional, integer, none, false}},
+    {Op::load,                  {"load", Kind::memory, optional_integer, integer, none, false}},
     {Op::store,                 {"store", Kind::memory, none, integer, integer, false}},
     {Op::load_float,            {"load_float", Kind::memory, floating, integer, none, false}},
     {Op::store_float,           {"store_float", Kind::memory, none, integer, floating, false}},
-    {Op::load_reserved,         {"load_reserved", Kind::memory, optional, integer, none, false}},
+    {Op::load_reserved,         {"load_reserved", Kind::memory, optional_integer, integer, none, false}},
     {Op::store_conditional,     amo("store_conditional")},
     {Op::amo_swap,              amo("amo_swap")},
     {Op::amo_add,               amo("amo_add")},
@@ -99,7 +98,7 @@ constexpr std::array<Line, kOps> kLines = {{
     {Op::probe,                 {"probe", Kind::pure, integer, integer, none, false}},
     {Op::float_op,              {"float_op", Kind::state, guest, guest, guest, false}},
     {Op::float_dirty,           {"float_dirty", Kind::state, none, none, none, false}},
-    {Op::branch,                {"branch", Kind::side_exit, none, integer, optional, false}},
+    {Op::branch,                {"branch", Kind::side_exit, none, integer, optional_integer, false}},
     {Op::jump,                  {"jump", Kind::terminator, none, none, none, false}},
     {Op::jump_indirect,         {"jump_indirect", Kind::terminator, none, integer, none, false}},
     {Op::push_return,           {"push_return", Kind::state, none, none, none, false}},

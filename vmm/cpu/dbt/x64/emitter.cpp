@@ -20,7 +20,7 @@ bool Emitter::resident(ir::Var v) const {
 }
 
 Emitter::Gp Emitter::gp(ir::Var v) const {
-    return kResidentGp[static_cast<unsigned>(allocation_.where[v])];
+    return kResidentGp[static_cast<std::uint8_t>(allocation_.where[v])];
 }
 
 Emitter::Xmm Emitter::xmm(ir::Var v) const {

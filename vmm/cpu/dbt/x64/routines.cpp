@@ -22,7 +22,9 @@ using x86::rsp;
 
 namespace {
 
-constexpr auto state = Emitter::state;
+x86::Mem state(std::size_t offset, unsigned size = 8) {
+    return Emitter::state(offset, size);
+}
 
 /// How far guest calls may pile up on the host's stack, 16 bytes each.
 constexpr std::int32_t kCallStackBytes = 24 << 10;
