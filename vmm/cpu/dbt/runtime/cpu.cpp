@@ -164,7 +164,12 @@ std::uint32_t Cpu::poll_at(std::uint64_t return_address) {
     state.pc = state.page_base + site.offset;
     state.budget += site.give_back;
     state.reason = LeaveReason::resume;
-    const PollResult result = retired() == limit ? PollResult::changed : poll();
+    if (retired() == limit) {
+        state.reason = LeaveReason::dispatch;
+        write_back(region, site.dirty);
+        return 1;
+    }
+    const PollResult result = poll();
     if (result == PollResult::nothing && state.budget >= site.give_back) {
         if (!CodeCache::warm(region)) {
             state.budget -= site.give_back;
@@ -176,8 +181,11 @@ std::uint32_t Cpu::poll_at(std::uint64_t return_address) {
     if (result == PollResult::leave) {
         state.reason = LeaveReason::end;
     }
-    // Less than the block is left of an instruction limit: the dispatcher sees to that.
-    cut = result == PollResult::nothing;
+    if (result == PollResult::nothing) {
+        // Less than the block is left of an instruction limit: the dispatcher sees to that.
+        cut = true;
+        state.reason = LeaveReason::dispatch;
+    }
     write_back(region, site.dirty);
     return 1;
 }

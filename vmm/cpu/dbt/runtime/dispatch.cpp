@@ -113,6 +113,10 @@ Region* Cpu::region_at(Page& page, std::uint16_t offset, std::uint32_t word) {
 const void* Cpu::look_up() {
     const std::uint64_t pc = state.pc;
     const std::uint16_t offset = page_offset(pc);
+    if (const JumpEntry& known = state.jumps[jump_index(pc)]; known.pc == pc) {
+        state.page_base = pc & ~kPageOffsetMask;
+        return known.code;
+    }
     for (;;) {
         Page* page = code_page(pc);
         if (page == nullptr) {

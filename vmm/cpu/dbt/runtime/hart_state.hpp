@@ -13,23 +13,23 @@ namespace vmm::dbt {
 enum class LeaveReason : std::uint32_t {
     link,        ///< A direct jump within the page that leads nowhere yet; `leave_site` says which.
     hot,         ///< A region's entry counter ran out.
-    dispatch,    ///< To `pc`, which the jump cache does not know.
+    dispatch,    ///< To `pc`, by the runtime.
     breakpoint,  ///< A debugger may want to stop at `pc`.
-    resume,      ///< The runtime changed pc or what depends on it: look `pc` up.
+    resume,      ///< To `pc`, by the jump cache if that knows it.
     end,         ///< run() returns.
 };
 
 /// The part of a hart that generated code touches, by offsets from the host register that holds
 /// its address. Owned by the thread inside run().
 struct HartState {
+    DataTlb* tlb;  ///< Of the current mode; a host register holds it in generated code.
+    /// Virtual address of the page that code is executed from.
+    std::uint64_t page_base;
+    JumpEntry* jumps;  ///< Of the current privilege and float_on.
     // Guest registers that no host register holds at the moment. x[0] stays 0.
     std::uint64_t x[32];
     std::uint64_t f[32];
 
-    /// Virtual address of the page that code is executed from.
-    std::uint64_t page_base;
-    DataTlb* tlb;      ///< Of the current mode; a host register holds it in generated code.
-    JumpEntry* jumps;  ///< Of the current privilege and float_on.
     /// Instructions retired = retired_base - budget. While generated code runs, a host register
     /// holds it; negative: poll.
     std::int64_t budget;
@@ -57,14 +57,15 @@ struct HartState {
     // Host registers while a helper runs: those that hold guest registers.
     std::uint64_t saved_gp[9];
     std::uint64_t saved_xmm[13];
-    std::uint64_t argument;  ///< Of the call in progress.
+    std::uint64_t argument;     ///< Of the call in progress.
+    std::uint64_t access_info;  ///< The same, of a memory access.
 
     FloatConstants float_constants;
     /// Temporaries of the region that runs which no host register holds.
     std::uint64_t spills[64];
 };
 
-/// The address register points into the middle, so that 8-bit displacements reach all x.
+/// The address register points into the middle, so that 8-bit displacements reach most of x.
 inline constexpr std::ptrdiff_t kStateBias = 128;
 
 }  // namespace vmm::dbt

@@ -53,10 +53,6 @@ bool Cpu::locate(std::uint64_t address, Access access, Located& located) {
         located.host = reinterpret_cast<std::byte*>(address + known.addend);
         return true;
     }
-    if (const TlbEntry* recalled = caches.recall(cache_mode(), page, access == Access::store)) {
-        located.host = reinterpret_cast<std::byte*>(address + recalled->addend);
-        return true;
-    }
     ++tlb_misses;
     const riscv::Walk walk = riscv::translate(translation_mode(), memory, address, access);
     if (walk.status != riscv::WalkStatus::ok) {

@@ -24,28 +24,11 @@ TranslationCaches::TranslationCaches() {
 
 void TranslationCaches::insert(Mode mode, const TlbEntry& entry) {
     ModeTables& tables = *modes_[mode];
-    TlbEntry& slot = tables.tlb.entries[tlb_index(entry.page)];
-    const bool occupied = slot.read_tag != kNoTag || slot.write_tag != kNoTag;
-    if (occupied && slot.page != entry.page) {
-        tables.tlb.victims[victim_index(slot.page)] = slot;
-        tables.used_victims.add(victim_index(slot.page));
-    }
-    // An older entry of this page, with fewer rights, must not come back.
-    TlbEntry& older = tables.tlb.victims[victim_index(entry.page)];
-    if (older.page == entry.page) {
-        older = {};
-    }
-    slot = entry;
+    // What generated code copies from the second level to the first goes to places noted here.
+    tables.tlb.entries[tlb_index(entry.page)] = entry;
     tables.used.add(tlb_index(entry.page));
-}
-
-const TlbEntry* TranslationCaches::recall(Mode mode, std::uint64_t page, bool store) {
-    const TlbEntry found = modes_[mode]->tlb.victims[victim_index(page)];
-    if ((store ? found.write_tag : found.read_tag) != page) {
-        return nullptr;
-    }
-    insert(mode, found);
-    return &modes_[mode]->tlb.entries[tlb_index(page)];
+    tables.tlb.second[second_index(entry.page)] = entry;
+    tables.used_second.add(second_index(entry.page));
 }
 
 void TranslationCaches::insert_jump(
@@ -60,7 +43,7 @@ void TranslationCaches::flush_data() {
     for (auto& mode : modes_) {
         mode->tlb.clear_slots();
         mode->used.clear(mode->tlb.entries);
-        mode->used_victims.clear(mode->tlb.victims);
+        mode->used_second.clear(mode->tlb.second);
     }
 }
 
@@ -90,7 +73,7 @@ bool TranslationCaches::flush_page(std::uint64_t address) {
         if (TlbEntry& entry = mode->tlb.entries[tlb_index(page)]; entry.page == page) {
             entry = {};
         }
-        if (TlbEntry& entry = mode->tlb.victims[victim_index(page)]; entry.page == page) {
+        if (TlbEntry& entry = mode->tlb.second[second_index(page)]; entry.page == page) {
             entry = {};
         }
     }

@@ -19,21 +19,23 @@ struct TlbEntry {
     std::uint64_t read_tag = kNoTag;
     std::uint64_t write_tag = kNoTag;
     std::uint64_t addend = 0;  ///< Host address minus virtual address, modulo 2^64.
-    std::uint64_t page = 0;    ///< Virtual address of the page, for the second level.
+    std::uint64_t page = 0;    ///< Virtual address of the page.
 };
 static_assert(sizeof(TlbEntry) == 32);
 
 inline constexpr unsigned kTlbEntryShift = 5;
 inline constexpr std::size_t kTlbEntries = 1024;
-/// Entries pushed out of the first level go to one of these, found by a hash of the page number.
-inline constexpr std::size_t kVictimEntries = 4096;
+/// The second level holds all that the first does and more, and is found by a hash of the page
+/// number: pages whose first-level entries are the same have different ones there.
+inline constexpr std::size_t kSecondEntries = 4096;
+inline constexpr unsigned kSecondHashShift = 10;
 
 constexpr std::size_t tlb_index(std::uint64_t address) {
     return address >> 12 & (kTlbEntries - 1);
 }
-constexpr std::size_t victim_index(std::uint64_t address) {
+constexpr std::size_t second_index(std::uint64_t address) {
     const std::uint64_t page = address >> 12;
-    return (page ^ page >> 10) & (kVictimEntries - 1);
+    return (page ^ page >> kSecondHashShift) & (kSecondEntries - 1);
 }
 
 /// A translation that one access of generated code found the last time: a copy of what the entries
@@ -54,7 +56,7 @@ struct DataTlb {
     /// Bit n: slots of group n may be in use. Generated code sets bits.
     std::uint64_t used_slots = 0;
     std::array<TlbEntry, kTlbEntries> entries{};
-    std::array<TlbEntry, kVictimEntries> victims{};
+    std::array<TlbEntry, kSecondEntries> second{};
 
     void clear_slots();
 };
@@ -124,10 +126,8 @@ public:
 
     TranslationCaches();
 
-    /// Makes `entry` the first-level entry of its page; what was there goes to the second level.
+    /// Makes `entry` the one of its page in both levels.
     void insert(Mode mode, const TlbEntry& entry);
-    /// Brings an entry of the second level that allows the access back to the first; null: none.
-    const TlbEntry* recall(Mode mode, std::uint64_t page, bool store);
     void insert_jump(bool is_user, bool float_on, std::uint64_t pc, const void* code);
     void note_superpage(std::uint64_t address, std::uint64_t bytes) {
         const std::uint64_t from = address & ~(bytes - 1);
@@ -168,7 +168,7 @@ private:
     struct ModeTables {
         DataTlb tlb;
         UsedList<512> used;
-        UsedList<512> used_victims;
+        UsedList<512> used_second;
     };
     struct JumpTable {
         std::array<JumpEntry, kJumpEntries> table{};

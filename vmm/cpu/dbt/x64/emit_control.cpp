@@ -192,7 +192,7 @@ void RegionEmitter::jump_indirect(const ir::Inst& inst) {
 void RegionEmitter::leave(const ir::Inst& inst) {
     store_registers(dirty_);
     address_of(inst.target.offset);
-    a.jmp(Imm(inst.hint == Hint::breakpoint ? routines_.breakpoint : routines_.resume));
+    a.jmp(Imm(inst.hint == Hint::breakpoint ? routines_.breakpoint : routines_.dispatch));
 }
 
 void RegionEmitter::address_of(std::int64_t offset) {
@@ -202,7 +202,7 @@ void RegionEmitter::address_of(std::int64_t offset) {
     }
 }
 
-void RegionEmitter::look_up_and_jump(bool is_call) {
+void emit_jump_lookup(x86::Assembler& a, std::uint64_t unknown) {
     constexpr unsigned kEntryShift = 4;
     static_assert(sizeof(JumpEntry) == 1 << kEntryShift);
     static_assert(jump_index(2) == 1);
@@ -210,9 +210,13 @@ void RegionEmitter::look_up_and_jump(bool is_call) {
     a.and_(x86::ecx, static_cast<std::int32_t>((kJumpEntries - 1) << kEntryShift));
     a.add(rcx, Emitter::state(offsetof(HartState, jumps)));
     a.cmp(rax, x86::ptr(rcx, offsetof(JumpEntry, pc)));
-    a.jne(Imm(routines_.dispatch));
+    a.jne(Imm(unknown));
     a.and_(rax, -4096);
     a.mov(Emitter::state(offsetof(HartState, page_base)), rax);
+}
+
+void RegionEmitter::look_up_and_jump(bool is_call) {
+    emit_jump_lookup(a, routines_.dispatch);
     if (is_call) {
         a.call(x86::ptr(rcx, offsetof(JumpEntry, code)));
     } else {

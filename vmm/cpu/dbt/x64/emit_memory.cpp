@@ -109,7 +109,7 @@ void RegionEmitter::ask(const ir::Inst& inst, bool is_store, bool atomic, const 
     info |= (inst.dst == ir::kNone || ir::is_temp(inst.dst) ? AccessInfo::kNoDst : inst.dst)
             << AccessInfo::kDstShift;
     a.mov(edx, info);
-    a.call(Imm(routines_.memory));
+    a.call(Imm(is_store ? routines_.store : routines_.load));
     add_site(site);
 }
 

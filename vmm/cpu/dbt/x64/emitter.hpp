@@ -92,6 +92,10 @@ private:
     std::vector<std::function<void()>> cold_;
 };
 
+/// rcx = the jump cache's entry of the pc in rax, whose page becomes the current one; goes to
+/// `unknown` when there is none (emit_control.cpp). Clobbers rax.
+void emit_jump_lookup(asmjit::x86::Assembler& a, std::uint64_t unknown);
+
 /// Op::float_op (emit_float*.cpp).
 void emit_float(Emitter& e, const ir::Inst& inst);
 

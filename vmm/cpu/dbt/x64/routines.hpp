@@ -58,9 +58,9 @@ public:
     std::uint64_t thunk(Helper function) override;
 
     /// A TlbSlot for one access; even numbers are for loads.
-    std::size_t next_slot(bool store) {
+    std::size_t next_slot(bool is_store) {
         last_slot_ = (last_slot_ + 2) % kTlbSlots;
-        return last_slot_ + (store ? 1 : 0);
+        return last_slot_ + (is_store ? 1 : 0);
     }
 
     /// void enter(HartState*, const void* code): runs generated code until it leaves.
@@ -70,12 +70,13 @@ public:
     std::uint64_t hot = 0;
     /// To be jumped to with the target in rax: LeaveReason::dispatch.
     std::uint64_t dispatch = 0;
-    /// To be jumped to with pc in rax: LeaveReason::resume, and breakpoint.
-    std::uint64_t resume = 0;
+    /// The same for LeaveReason::breakpoint.
     std::uint64_t breakpoint = 0;
     /// To be called: rax = address, rcx = value to store, edx = AccessInfo. Returns with carry
     /// clear and the host address in rax, or with carry set when it is done, rax = value loaded.
-    std::uint64_t memory = 0;
+    /// Clobbers xmm0 and xmm1 besides.
+    std::uint64_t load = 0;
+    std::uint64_t store = 0;
     /// To be called at a block's head with a negative budget.
     std::uint64_t poll = 0;
     /// To be called with everything written back: rsi = SystemInfo, edx = the instruction.
@@ -87,7 +88,17 @@ private:
     std::uint64_t address_;
     std::size_t used_ = 0;
     std::size_t last_slot_ = 0;
-    std::uint64_t leave_ = 0;
+    void make_entry();
+    void make_leave();
+    void make_memory(const RuntimeEntries& entries);
+    std::uint64_t make_second_level(std::size_t tag);
+    void make_poll(const RuntimeEntries& entries);
+    void make_system(const RuntimeEntries& entries);
+    void make_call();
+
+    std::uint64_t leave_ = 0;   ///< Back to the runtime; HartState is right.
+    std::uint64_t resume_ = 0;  ///< The same, unless the reason is resume and `pc` is known.
+    std::uint64_t memory_ = 0;  ///< As load and store, without looking anywhere.
     std::uint64_t call_ = 0;
     std::unordered_map<std::uint64_t, std::uint64_t> thunks_;
 };
