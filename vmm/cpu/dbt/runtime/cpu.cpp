@@ -163,7 +163,7 @@ std::uint32_t Cpu::poll_at(std::uint64_t return_address) {
     const Site& site = code.site_of(region, return_address);
     state.pc = state.page_base + site.offset;
     state.budget += site.give_back;
-    state.reason = LeaveReason::resume;
+    state.reason = next_by();
     if (retired() == limit) {
         state.reason = LeaveReason::dispatch;
         write_back(region, site.dirty);

@@ -101,6 +101,11 @@ struct Cpu final : riscv::TimeSource {
         retired_base += static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(state.budget);
         state.budget = to;
     }
+    /// How generated code goes on after pc was changed. With an instruction limit always by the
+    /// dispatcher, which looks at it.
+    LeaveReason next_by() const {
+        return limit == VcpuDebug::kNoLimit ? LeaveReason::resume : LeaveReason::dispatch;
+    }
     /// Instructions until the next poll, a limit considered.
     std::int64_t next_budget() const;
 

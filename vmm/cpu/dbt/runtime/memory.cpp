@@ -158,7 +158,7 @@ Outcome Cpu::fault_at(std::uint64_t return_address) {
     // An exception has to cost budget too: code that does nothing else must still be polled.
     --state.budget;
     --retired_base;
-    state.reason = LeaveReason::resume;
+    state.reason = next_by();
     return Outcome::leave;
 }
 
@@ -180,7 +180,7 @@ Outcome Cpu::leave_behind(std::uint64_t return_address, std::uint32_t info) {
     state.budget += site.give_back - 1;
     leave_block = false;
     set_budget(-1);  // poll now
-    state.reason = LeaveReason::resume;
+    state.reason = next_by();
     return Outcome::leave;
 }
 

@@ -25,7 +25,7 @@ std::uint32_t Cpu::execute_system(const SystemInfo& info, std::uint32_t word) {
     const std::uint64_t here = state.page_base + info.offset;
     const std::uint64_t next = state.page_base + info.next_offset;
     state.pc = next;
-    state.reason = LeaveReason::resume;
+    state.reason = next_by();
     switch (system_instruction(info, word)) {
     case After::next:
         return 0;
