@@ -19,7 +19,9 @@ std::uint16_t page_offset(std::uint64_t address) {
 
 }  // namespace
 
-void Cpu::dispatch() {
+// Generated code has no type hash in front of it for UndefinedBehaviorSanitizer to look at: before
+// the first routine there may be no memory at all.
+[[clang::no_sanitize("function")]] void Cpu::dispatch() {
     using Enter = void (*)(HartState*, const void*);
     const auto enter = reinterpret_cast<Enter>(code.routines().enter);
     const void* next = nullptr;
