@@ -30,14 +30,18 @@ public:
     std::uint64_t guest_time() override { return 0x1234; }
     std::size_t read_memory(unsigned, std::uint64_t address, std::span<std::byte> to) override {
         const std::size_t size = inside(address, to.size());
-        std::memcpy(to.data(), memory.data() + (address - kMemory) * (size != 0), size);
+        if (size != 0) {
+            std::memcpy(to.data(), memory.data() + (address - kMemory), size);
+        }
         return size;
     }
     bool write_memory(unsigned, std::uint64_t address, std::span<const std::byte> from) override {
         if (inside(address, from.size()) != from.size()) {
             return false;
         }
-        std::memcpy(memory.data() + (address - kMemory), from.data(), from.size());
+        if (!from.empty()) {
+            std::memcpy(memory.data() + (address - kMemory), from.data(), from.size());
+        }
         return true;
     }
     std::string describe(unsigned hart) override { return "hart " + std::to_string(hart); }
