@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/common/mailbox.hpp"
 #include "cpu/engine_options.hpp"
 #include "cpu/interp/block_cache.hpp"
 #include "cpu/interp/insn.hpp"
@@ -11,7 +12,6 @@
 #include "memory/guest_memory.hpp"
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -22,10 +22,6 @@ namespace vmm::interp {
 inline constexpr std::int64_t kPollInterval = 512;
 /// Polls between two looks at the clocks.
 inline constexpr unsigned kPollsPerClock = 8;
-
-/// Bits of Cpu::requests.
-inline constexpr std::uint32_t kRequestExit = 1;
-inline constexpr std::uint32_t kRequestFence = 2;
 
 /// What lr reserved. sc succeeds when the same bytes still hold the same value.
 struct Reservation {
@@ -81,18 +77,7 @@ struct Cpu final : riscv::TimeSource {
     BlockCache blocks;
     TranslationCaches caches;
 
-    // Requests of other threads. Setters use seq_cst; the poll's relaxed load only decides whether
-    // to look closer by an acquiring exchange.
-    std::atomic<std::uint32_t> requests{0};
-    // Fences (see Vcpu::post_fence). A poster adds its kind, then takes a ticket, then reads
-    // `running`; run() stores `running`, then reads `fences_posted`. All four are seq_cst, so
-    // either the poster sees that the vCPU is out (and it will see the ticket on entry), or the
-    // vCPU sees the ticket. `fences_served` is stored with release after the work, and read with
-    // acquire.
-    std::atomic<std::uint32_t> fence_kinds{0};
-    std::atomic<std::uint64_t> fences_posted{0};
-    std::atomic<std::uint64_t> fences_served{0};
-    std::atomic<bool> running{false};
+    Mailbox mailbox;  ///< What other threads ask of this hart.
 
     RunContext context{};
     unsigned polls_until_clock = 0;

@@ -15,9 +15,7 @@ public:
 
     ExitKind run(const RunContext& context) override { return cpu_.run(context); }
 
-    void request_exit() noexcept override {
-        cpu_.requests.fetch_or(kRequestExit, std::memory_order_seq_cst);
-    }
+    void request_exit() noexcept override { cpu_.mailbox.request_exit(); }
 
     void set_interrupt(InterruptLine line, bool asserted) noexcept override {
         const std::uint64_t mask = riscv::bit(static_cast<unsigned>(line));
@@ -30,16 +28,11 @@ public:
     }
 
     std::uint64_t post_fence(FenceKind kind) noexcept override {
-        // The order matters: kind before ticket, ticket before `running` (fence_done). See cpu.hpp.
-        cpu_.fence_kinds.fetch_or(static_cast<std::uint32_t>(kind), std::memory_order_seq_cst);
-        const std::uint64_t ticket = cpu_.fences_posted.fetch_add(1, std::memory_order_seq_cst) + 1;
-        cpu_.requests.fetch_or(kRequestFence, std::memory_order_seq_cst);
-        return ticket;
+        return cpu_.mailbox.post_fence(kind);
     }
 
     bool fence_done(std::uint64_t ticket) const noexcept override {
-        return cpu_.fences_served.load(std::memory_order_acquire) >= ticket
-               || !cpu_.running.load(std::memory_order_seq_cst);
+        return cpu_.mailbox.fence_done(ticket);
     }
 
     void serve_fences() noexcept override { cpu_.serve_fences(); }

@@ -93,18 +93,16 @@ bool Cpu::take_pending_interrupt() {
 }
 
 void Cpu::serve_fences() {
-    // seq_cst: partner of `running` as cpu.hpp has it.
-    const std::uint64_t ticket = fences_posted.load(std::memory_order_seq_cst);
-    const std::uint32_t kinds = fence_kinds.exchange(0, std::memory_order_seq_cst);
-    if ((kinds & static_cast<std::uint32_t>(FenceKind::instruction)) != 0) {
+    const Mailbox::Fences fences = mailbox.take_fences();
+    if (fences.has(FenceKind::instruction)) {
         code.fence_i();
         caches.flush_code();
     }
-    if ((kinds & static_cast<std::uint32_t>(FenceKind::address_translation)) != 0) {
+    if (fences.has(FenceKind::address_translation)) {
         caches.flush();
     }
-    leave_block = leave_block || kinds != 0;
-    fences_served.store(ticket, std::memory_order_release);
+    leave_block = leave_block || fences.kinds != 0;
+    mailbox.finish(fences);
 }
 
 void Cpu::drop_translations() {
@@ -128,20 +126,11 @@ std::int64_t Cpu::next_budget() const {
 
 PollResult Cpu::poll() {
     set_budget(next_budget());
-    // Relaxed: a request that is missed now is seen by the next poll.
-    if (requests.load(std::memory_order_relaxed) != 0) {
-        const std::uint32_t taken = requests.exchange(0, std::memory_order_acq_rel);
-        if ((taken & kRequestFence) != 0) {
-            serve_fences();
-        }
-        if ((taken & kRequestExit) != 0) {
-            exit = ExitKind::interrupted;
-            return PollResult::leave;
-        }
+    const std::uint32_t asked = mailbox.take_requests();
+    if ((asked & Mailbox::kFence) != 0) {
+        serve_fences();
     }
-    // Relaxed: the kernel sets the flag; the worker synchronises with it when it enters the kernel.
-    if (context.ring_flags != nullptr
-        && (__atomic_load_n(context.ring_flags, __ATOMIC_RELAXED) & context.ring_mask) != 0) {
+    if ((asked & Mailbox::kExit) != 0 || ring_waits(context)) {
         exit = ExitKind::interrupted;
         return PollResult::leave;
     }
@@ -191,11 +180,10 @@ std::uint32_t Cpu::poll_at(std::uint64_t return_address) {
 }
 
 ExitKind Cpu::run(const RunContext& run_context) {
-    // seq_cst: partner of `fences_posted` as above.
-    running.store(true, std::memory_order_seq_cst);
+    mailbox.enter();
     if (hart.state.stopped != 0) {
         serve_fences();
-        running.store(false, std::memory_order_seq_cst);
+        mailbox.leave();
         return ExitKind::stopped;
     }
     context = run_context;
@@ -212,7 +200,7 @@ ExitKind Cpu::run(const RunContext& run_context) {
         dispatch();
         collect_float_flags();
     }
-    running.store(false, std::memory_order_seq_cst);
+    mailbox.leave();
     return exit;
 }
 

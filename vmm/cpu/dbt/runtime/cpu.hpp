@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/common/mailbox.hpp"
 #include "cpu/dbt/runtime/code_cache.hpp"
 #include "cpu/dbt/runtime/hart_state.hpp"
 #include "cpu/dbt/runtime/tlb.hpp"
@@ -10,7 +11,6 @@
 #include "cpu/vcpu.hpp"
 #include "memory/guest_memory.hpp"
 
-#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -20,10 +20,6 @@ namespace vmm::dbt {
 inline constexpr std::int64_t kPollInterval = 4096;
 /// Polls between two looks at the clocks.
 inline constexpr unsigned kPollsPerClock = 4;
-
-/// Bits of Cpu::requests.
-inline constexpr std::uint32_t kRequestExit = 1;
-inline constexpr std::uint32_t kRequestFence = 2;
 
 /// What a poll found.
 enum class PollResult : std::uint8_t {
@@ -60,18 +56,7 @@ struct Cpu final : riscv::TimeSource {
     /// A host call or a fence served by one wants the next instruction looked up anew.
     bool leave_block = false;
 
-    // Requests of other threads. Setters use seq_cst; the poll's relaxed load only decides whether
-    // to look closer by an acquiring exchange.
-    std::atomic<std::uint32_t> requests{0};
-    // Fences (see Vcpu::post_fence). A poster adds its kind, then takes a ticket, then reads
-    // `running`; run() stores `running`, then reads `fences_posted`. All four are seq_cst, so
-    // either the poster sees that the vCPU is out (and it will see the ticket on entry), or the
-    // vCPU sees the ticket. `fences_served` is stored with release after the work, and read with
-    // acquire.
-    std::atomic<std::uint32_t> fence_kinds{0};
-    std::atomic<std::uint64_t> fences_posted{0};
-    std::atomic<std::uint64_t> fences_served{0};
-    std::atomic<bool> running{false};
+    Mailbox mailbox;  ///< What other threads ask of this hart.
 
     RunContext context{};
     unsigned polls_until_clock = 0;
