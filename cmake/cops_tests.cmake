@@ -54,6 +54,9 @@ function(cops_add_test name)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/bin)
     cops_house_rules(${name})
     cops_test_definitions(${name})
+    if(NOT arg_LABEL MATCHES "stress|differential")
+        target_compile_options(${name} PRIVATE -O1)  # Half of the whole build is tests that run once.
+    endif()
     target_link_libraries(${name} PRIVATE ${arg_LIBS} test_support GTest::gtest_main GTest::gmock)
     add_dependencies(tests_${arg_LABEL} ${name})
     gtest_discover_tests(${name}

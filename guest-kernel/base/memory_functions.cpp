@@ -18,12 +18,19 @@ void* memcpy(void* to, const void* from, std::size_t bytes) {
     auto* out = static_cast<unsigned char*>(to);
     const auto* in = static_cast<const unsigned char*>(from);
     using Word [[gnu::may_alias]] = std::uint64_t;
+    using Half [[gnu::may_alias]] = std::uint32_t;
     if (((reinterpret_cast<std::uintptr_t>(out) ^ reinterpret_cast<std::uintptr_t>(in)) & 7) == 0) {
         for (; bytes != 0 && (reinterpret_cast<std::uintptr_t>(out) & 7) != 0; --bytes) {
             *out++ = *in++;
         }
         for (; bytes >= 8; bytes -= 8, out += 8, in += 8) {
             *reinterpret_cast<Word*>(out) = *reinterpret_cast<const Word*>(in);
+        }
+    } else if (((reinterpret_cast<std::uintptr_t>(out) | reinterpret_cast<std::uintptr_t>(in)) & 3)
+               == 0) {
+        // Files of an initrd begin at multiples of four.
+        for (; bytes >= 4; bytes -= 4, out += 4, in += 4) {
+            *reinterpret_cast<Half*>(out) = *reinterpret_cast<const Half*>(in);
         }
     }
     for (; bytes != 0; --bytes) {

@@ -124,7 +124,7 @@ void finish(Request& request, std::int64_t result, cops_task_id drained) {
         signal_task(request.task, result);
     }
     if ((request.header.flags & VIRTIO_COPS_REQ_F_SLOT) != 0 && request.owner != nullptr) {
-        completion_arrived(*request.owner, request.header.process);
+        completion_arrived(*request.owner, request.header.process, request.header.hart);
     }
     heap::free(&request);
     if (drained != 0) {
@@ -275,14 +275,22 @@ void drop(Request* request) {
     heap::free(request);
 }
 
-void submit(Request& request) {
-    const Guard guard(lock);
+namespace {
+
+void submit_locked(Request& request) {
     const unsigned level = request.header.level;
     if (request.owner != nullptr) {
         request.owner->requests.push_back(request);
     }
     waiting[level].push_back(request);
     waiting_levels |= std::uint64_t{1} << level;
+}
+
+}  // namespace
+
+void submit(Request& request) {
+    const Guard guard(lock);
+    submit_locked(request);
 }
 
 void kick() {
@@ -310,11 +318,16 @@ Async<std::int64_t> await_request(Operation* operation, Request* request) {
     request->operation = operation;
     if (operation != nullptr) {
         request->owner = operation->owner;
-        const Guard guard(lock);
-        operation->request = request;
     }
-    submit(*request);
-    kick();
+    {
+        // Who cancels the operation finds the request queued.
+        const Guard guard(lock);
+        if (operation != nullptr) {
+            operation->request = request;
+        }
+        submit_locked(*request);
+        kick_locked();
+    }
     if (operation != nullptr && __atomic_load_n(&operation->cancelled, __ATOMIC_RELAXED)) {
         cancel_operation(*operation);
     }

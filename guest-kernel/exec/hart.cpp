@@ -30,15 +30,9 @@ constinit std::uint64_t started_harts = 0;  // atomic: bit h = hart h runs
 
 constexpr std::uint64_t kInterrupts = csr::kSoftware | csr::kTimer | csr::kExternal;
 
-void set_board_flags(Cpu& cpu, std::uint32_t flags) {
-    if (cpu.board != nullptr) {
-        __atomic_store_n(&cpu.board->flags, flags, __ATOMIC_RELAXED);
-    }
-}
-
 // Sleeps until an interrupt is pending; the caller has announced it by park_begin().
 void idle(Cpu& cpu) {
-    leave_process(cpu);
+    leave_thread(cpu);
     if (cops_executor_best(&cpu.executor) != VIRTIO_COPS_LEVEL_NONE) {
         return;  // leaving showed that somebody has something to do
     }
@@ -49,7 +43,7 @@ void idle(Cpu& cpu) {
     if ((csr::read<csr::sip>() & csr::read<csr::sie>()) == 0) {
         csr::wait_for_interrupt();
     }
-    set_board_flags(cpu, 0);
+    set_board_flags(cpu, VIRTIO_COPS_BOARD_F_CRITICAL);
 }
 
 }  // namespace

@@ -18,7 +18,11 @@
 #include "proc/process.hpp"
 #include "proc/schedule.hpp"
 #include "syscall/syscall.hpp"
+#if COPS_SELFTEST
+#include "selftest/selftest.hpp"
+#endif
 
+#include <algorithm>
 #include <bit>
 
 extern "C" {
@@ -38,6 +42,8 @@ constexpr std::uint32_t kNotFound = 127;
 
 constinit Platform platform;
 constinit std::uint32_t boot_hart = 0;
+// Of the first process; nobody has wider ones.
+constinit Limits first_limits{.weight = Limits::kMaxWeight, .share = Limits::kMaxShare};
 
 struct Range {
     PhysAddr start;
@@ -75,7 +81,9 @@ void init_memory(PhysAddr device_tree) {
                 continue;
             }
             if (range.start <= at) {
-                at = range.end;
+                const PhysAddr end = std::min(range.end, platform.ram_end);
+                frames::reserve(at, end);
+                at = end;
                 inside = true;
                 break;
             }
@@ -116,7 +124,10 @@ void read_options() {
                 : level == "info" ? LogLevel::info
                                   : LogLevel::none;
     timer::set_tick(parse_number(boot_option(line, "tick_us"), 10'000));
-    set_ceiling(static_cast<std::uint32_t>(parse_number(boot_option(line, "ceiling"), 0)));
+    first_limits.ceiling = std::min<std::uint32_t>(
+        static_cast<std::uint32_t>(parse_number(boot_option(line, "ceiling"), 0)),
+        VIRTIO_COPS_LEVELS - 1
+    );
     want_stats(!boot_option(line, "stats").empty());
     set_boot_time(parse_number(boot_option(line, "boot_time"), 0));
 }
@@ -148,7 +159,7 @@ void start_first_process() {
     const Strings arguments = strings_of(initrd::content("/argv"));
     const Strings environment = strings_of(initrd::content("/env"));
     const Result<std::int32_t> pid =
-        start_process("/app", arguments, environment, 0, *cpus[boot_hart]);
+        start_process("/app", arguments, environment, 0, first_limits, *cpus[boot_hart]);
     if (pid) {
         return;
     }
@@ -184,6 +195,14 @@ Async<void> boot_coroutine() {
         check(grants.valid(), "no memory to boot");
         co_await grants;
     }
+#if COPS_SELFTEST
+    if (const std::string_view names = boot_option(platform.bootargs, "selftest"); !names.empty()) {
+        // On this hart to their end: what they spawn here runs when they give way.
+        const cops_task_id tests = spawn(selftest::run(names), kBootLevel, COPS_SPAWN_PINNED);
+        check(tests != 0, "no memory for the selftests");
+        co_return;
+    }
+#endif
     start_first_process();
 }
 
@@ -230,6 +249,9 @@ void share_with_host() {
         device ? ", virtio-cops" : ""
     );
     check(start_switching() && init_exit(), "no memory for the scheduler");
+#if COPS_SELFTEST
+    check(selftest::prepare().has_value(), "no memory for the selftests");
+#endif
     check(spawn(boot_coroutine(), kBootLevel) != 0, "no memory to boot");
     start_secondary_harts();
     run_hart();

@@ -76,6 +76,10 @@ void set_tick(std::uint64_t microseconds) {
     tick_microseconds = std::clamp<std::uint64_t>(microseconds, 1, 1'000'000);
 }
 
+std::uint64_t tick() {
+    return from_nanoseconds(tick_microseconds * 1000);
+}
+
 void expired(Cpu& cpu) {
     const std::uint64_t now = csr::now();
     cpu.programmed = 0;
@@ -83,7 +87,7 @@ void expired(Cpu& cpu) {
         wake_due(now);
     }
     if (cpu.next_tick != 0 && cpu.next_tick <= now) {
-        cpu.next_tick = now + from_nanoseconds(tick_microseconds * 1000);
+        cpu.next_tick = now + tick();
         __atomic_store_n(&cpu.reschedule, 2u, __ATOMIC_RELAXED);
     }
     program(cpu, std::min(first(), cpu.next_tick == 0 ? kNever : cpu.next_tick));
@@ -91,8 +95,14 @@ void expired(Cpu& cpu) {
 
 void program_for_process(Cpu& cpu) {
     if (cpu.next_tick == 0) {
-        cpu.next_tick = csr::now() + from_nanoseconds(tick_microseconds * 1000);
+        cpu.next_tick = csr::now() + tick();
     }
+    program(cpu, std::min(first(), cpu.next_tick));
+}
+
+void tick_again_soon(Cpu& cpu) {
+    constexpr std::uint64_t kSoon = 50'000;  // ns
+    cpu.next_tick = csr::now() + from_nanoseconds(kSoon);
     program(cpu, std::min(first(), cpu.next_tick));
 }
 

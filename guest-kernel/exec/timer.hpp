@@ -13,12 +13,16 @@ std::uint64_t to_nanoseconds(std::uint64_t ticks);
 
 /// cmdline tick_us=; boot only.
 void set_tick(std::uint64_t microseconds);
+/// How long between two ticks of a busy hart, in ticks of the time CSR.
+std::uint64_t tick();
 
 /// The timer interrupt: wakes sleepers that are due, sets `reschedule` at a tick.
 void expired(Cpu& cpu);
 /// A process begins to run here: ticks come until program_for_idle().
 void program_for_process(Cpu& cpu);
 void program_for_idle(Cpu& cpu);
+/// A tick came at a bad moment: the next one comes in a moment.
+void tick_again_soon(Cpu& cpu);
 
 /// Sleepers: any hart adds, hart 0's or any other's interrupt takes.
 class Sleep {

@@ -27,6 +27,7 @@ void release_file(File* file) {
     if (file->handle_is_open) {
         host::close_behind(file->handle);
     }
+    heap::free(file->path);
     heap::destroy(file);
 }
 

@@ -22,6 +22,7 @@ public:
     const InitrdEntry* entry = nullptr;  // initrd
     std::uint32_t handle = 0;            // host
     bool handle_is_open = false;         // host: closed with the last reference
+    char* path = nullptr;                // host directories: absolute, without its first slash
 };
 
 /// Null when memory is short.

@@ -65,6 +65,11 @@ bool is_host_path(std::string_view path) {
            && (name.size() == kRoot.size() || name[kRoot.size()] == '/');
 }
 
+bool is_host_root(std::string_view path) {
+    char buffer[Path::kMax];
+    return normalise(path, buffer) == kRoot;
+}
+
 Async<Opened> open(
     Operation* operation,
     std::string_view path,

@@ -21,6 +21,8 @@ Async<void> list_grants();
 
 /// True for /host and what lies below.
 bool is_host_path(std::string_view path);
+/// True for /host itself, which is a directory and nothing of the host's.
+bool is_host_root(std::string_view path);
 
 /// Opens an absolute path below /host. A file, or a negative errno. `path` is copied.
 struct Opened {

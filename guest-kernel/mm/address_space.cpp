@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mm/address_space.hpp"
 
+#include "arch/riscv64/cpu.hpp"
 #include "arch/riscv64/csr.hpp"
 #include "arch/riscv64/page_table.hpp"
+#include "arch/riscv64/sbi.hpp"
 #include "mm/frames.hpp"
 #include "mm/heap.hpp"
 
@@ -14,6 +16,7 @@ namespace {
 
 constexpr UserAddr kMappingTop = 0x3f00000000;  // mappings grow down from here
 constexpr UserAddr kLowest = 0x1000;
+constexpr unsigned kMaxAreas = 8192;  // calls walk them with interrupts off
 
 constinit std::uint64_t promised_pages = 0;  // atomic: frames that private areas may come to need
 
@@ -35,6 +38,10 @@ bool promise(std::uint64_t pages) {
 
 void take_back(std::uint64_t pages) {
     __atomic_fetch_sub(&promised_pages, pages, __ATOMIC_RELAXED);
+}
+
+bool is_plain(const Area& area) {
+    return !area.shared && !area.fixed && area.file == nullptr;
 }
 
 Pte flags_of(std::uint32_t rights) {
@@ -66,7 +73,7 @@ Result<void> AddressSpace::init(std::uint32_t asid) {
 void AddressSpace::clear() {
     const Guard guard(lock_);
     while (Area* area = areas_.front()) {
-        drop_pages(area->start, area->end);
+        drop_pages(*area, area->start, area->end);
         remove(*area);
     }
     if (root_ != 0) {
@@ -77,6 +84,7 @@ void AddressSpace::clear() {
 
 void AddressSpace::remove(Area& area) {
     areas_.remove(area);
+    --area_count_;
     if (area.committed) {
         take_back(pages_of(area));
     }
@@ -96,6 +104,41 @@ Area* AddressSpace::find(UserAddr address) {
     return area != nullptr && area->start <= address ? area : nullptr;
 }
 
+// Null when memory is short or the process has too many.
+Area* AddressSpace::add(Area* before, const Area& area) {
+    if (area_count_ == kMaxAreas || frames::are_scarce()) {
+        return nullptr;
+    }
+    Area* const added = heap::make<Area>(area);
+    if (added != nullptr) {
+        added->link = {};
+        areas_.insert_before(before, *added);
+        ++area_count_;
+    }
+    return added;
+}
+
+// Adds the area to the one that it continues, or that continues it: many small mappings of a kind
+// are one area.
+bool AddressSpace::extend(Area* after, const Area& area) {
+    if (!is_plain(area)) {
+        return false;
+    }
+    const auto alike = [&](const Area& one) {
+        return is_plain(one) && one.rights == area.rights && one.committed == area.committed;
+    };
+    Area* const before = after == nullptr ? areas_.back() : Areas::prev(*after);
+    if (before != nullptr && before->end == area.start && alike(*before)) {
+        before->end = area.end;
+        return true;
+    }
+    if (after != nullptr && after->start == area.end && alike(*after)) {
+        after->start = area.start;
+        return true;
+    }
+    return false;
+}
+
 Result<void> AddressSpace::insert(const Area& area) {
     if (area.start < kLowest || area.start >= area.end || area.end > kUserEnd) {
         return std::unexpected(Errno::invalid);
@@ -107,15 +150,15 @@ Result<void> AddressSpace::insert(const Area& area) {
     if (area.committed && !promise(pages_of(area))) {
         return std::unexpected(Errno::no_memory);
     }
-    Area* const added = heap::make<Area>(area);
-    if (added == nullptr) {
+    if (extend(after, area)) {
+        return {};
+    }
+    if (add(after, area) == nullptr) {
         if (area.committed) {
             take_back(pages_of(area));
         }
         return std::unexpected(Errno::no_memory);
     }
-    added->link = {};
-    areas_.insert_before(after, *added);
     return {};
 }
 
@@ -124,57 +167,104 @@ Result<void> AddressSpace::map(const Area& area) {
     return insert(area);
 }
 
-Result<void> AddressSpace::map_page(UserAddr address, PhysAddr page, std::uint32_t rights) {
+Result<void> AddressSpace::replace(const Area& area) {
+    const Guard guard(lock_);
+    if (Result<void> cleared = unmap_locked(area.start, area.end); !cleared) {
+        return cleared;
+    }
+    return insert(area);
+}
+
+Result<void> AddressSpace::map_fixed(
+    UserAddr address, PhysAddr first, std::uint32_t rights, std::uint64_t pages
+) {
     const Guard guard(lock_);
     Area area;
     area.start = address;
-    area.end = address + kPageSize;
+    area.end = address + pages * kPageSize;
     area.rights = rights;
     area.shared = true;
     area.fixed = true;
     if (Result<void> result = insert(area); !result) {
         return result;
     }
-    Pte* const pte = user_pte(root_, address, true);
-    if (pte == nullptr) {
-        remove(*find(address));
-        return std::unexpected(Errno::no_memory);
+    for (std::uint64_t i = 0; i < pages; ++i) {
+        const PhysAddr page = first + i * kPageSize;
+        Pte* const pte = user_pte(root_, address + i * kPageSize, true);
+        if (pte == nullptr) {
+            drop_pages(area, area.start, area.end);
+            remove(*find(address));
+            return std::unexpected(Errno::no_memory);
+        }
+        if (frames::is_frame(page)) {
+            frames::retain(page);
+        }
+        *pte = make_pte(page, flags_of(rights));
     }
-    if (frames::is_frame(page)) {
-        frames::retain(page);
-    }
-    *pte = make_pte(page, flags_of(rights));
     return {};
 }
 
-void AddressSpace::drop_pages(UserAddr start, UserAddr end) {
+// Entries that name a frame only: what was never touched costs a look at each 2 MiB.
+template <typename Visit>
+void AddressSpace::for_each_page(UserAddr start, UserAddr end, Visit visit) {
     for (UserAddr at = start; at < end;) {
         Pte* const pte = user_pte(root_, at, false);
         if (pte == nullptr) {
-            at = (at | ((std::uint64_t{1} << 21) - 1)) + 1;  // no table: next 2 MiB
+            at = (at | ((std::uint64_t{1} << 21) - 1)) + 1;
             continue;
         }
-        if ((*pte & kPteValid) != 0) {
-            const PhysAddr frame = pte_address(*pte);
-            *pte = 0;
+        if (*pte != 0) {
+            visit(*pte);
             flush_page(at, asid_);
-            if (frames::is_frame(frame)) {
-                frames::release(frame);  // stays while pinned
-            }
         }
         at += kPageSize;
     }
 }
 
-Area* AddressSpace::split(Area& area, UserAddr at) {
-    Area* const upper = heap::make<Area>(area);
-    if (upper == nullptr) {
-        return nullptr;
+std::uint64_t AddressSpace::other_harts() const {
+    return harts() & ~(std::uint64_t{1} << this_cpu().hart);
+}
+
+void AddressSpace::flush_elsewhere(UserAddr start, UserAddr end) const {
+    if (const std::uint64_t others = other_harts(); others != 0) {
+        sbi::remote_fence(others, start, end - start, asid_);
     }
-    upper->link = {};
-    upper->start = at;
-    area.end = at;
-    areas_.insert_before(Areas::next(area), *upper);
+}
+
+void AddressSpace::drop_pages(const Area& area, UserAddr start, UserAddr end) {
+    if (other_harts() != 0) {
+        // They may use an entry until they are told, so its frame must not be given back before.
+        for_each_page(start, end, [](Pte& pte) {
+            __atomic_store_n(&pte, pte & ~kPteValid, __ATOMIC_RELAXED);
+        });
+        flush_elsewhere(start, end);
+    }
+    for_each_page(start, end, [&](Pte& pte) {
+        const PhysAddr frame = pte_address(pte);
+        pte = 0;
+        if (frames::is_frame(frame)) {
+            frames::release(frame);  // stays while pinned
+        }
+        count_resident(area.shared ? 0 : -1);
+    });
+}
+
+// Makes the area smaller.
+void AddressSpace::cut(Area& area, UserAddr start, UserAddr end) {
+    const std::uint64_t before = pages_of(area);
+    area.start = start;
+    area.end = end;
+    if (area.committed) {
+        take_back(before - pages_of(area));
+    }
+}
+
+Area* AddressSpace::split(Area& area, UserAddr at) {
+    Area* const upper = add(Areas::next(area), area);
+    if (upper != nullptr) {
+        upper->start = at;
+        area.end = at;
+    }
     return upper;
 }
 
@@ -201,17 +291,28 @@ bool AddressSpace::may_change(UserAddr start, UserAddr end) {
 
 Result<void> AddressSpace::unmap(UserAddr start, UserAddr end) {
     const Guard guard(lock_);
+    return unmap_locked(start, end);
+}
+
+Result<void> AddressSpace::unmap_locked(UserAddr start, UserAddr end) {
     if (start >= end || end > kUserEnd || !may_change(start, end)) {
         return std::unexpected(Errno::invalid);
     }
-    if (Result<void> result = split_at(start, end); !result) {
-        return result;
-    }
     Area* area = first_from(start);
+    // Only a hole in the middle needs memory: who gives memory back can do so when there is none.
+    if (area != nullptr && area->start < start && area->end > end && split(*area, end) == nullptr) {
+        return std::unexpected(Errno::no_memory);
+    }
     while (area != nullptr && area->start < end) {
         Area* const next = Areas::next(*area);
-        drop_pages(area->start, area->end);
-        remove(*area);
+        drop_pages(*area, std::max(area->start, start), std::min(area->end, end));
+        if (area->start < start) {
+            cut(*area, area->start, start);
+        } else if (area->end > end) {
+            cut(*area, end, area->end);
+        } else {
+            remove(*area);
+        }
         area = next;
     }
     return {};
@@ -239,27 +340,35 @@ Result<void> AddressSpace::protect(UserAddr start, UserAddr end, std::uint32_t r
          area = Areas::next(*area)) {
         if ((rights & kWrite) != 0 && !area->committed) {
             if (!promise(pages_of(*area))) {
+                flush_elsewhere(start, area->start);  // what comes before it has changed
                 return std::unexpected(Errno::no_memory);
             }
             area->committed = true;
         }
         area->rights = rights;
-        for (UserAddr at = area->start; at < area->end; at += kPageSize) {
-            Pte* const pte = user_pte(root_, at, false);
-            if (pte != nullptr && (*pte & kPteValid) != 0) {
-                // Without rights an entry keeps its frame but faults: user access is off.
-                *pte = make_pte(
-                    pte_address(*pte), rights == 0 ? kPteValid | kPteRead : flags_of(rights)
-                );
-                flush_page(at, asid_);
-            }
-        }
+        // Without rights an entry keeps its frame but faults: user access is off.
+        const Pte flags = rights == 0 ? kPteValid | kPteRead : flags_of(rights);
+        for_each_page(area->start, area->end, [&](Pte& pte) {
+            pte = make_pte(pte_address(pte), flags);
+        });
     }
+    flush_elsewhere(start, end);
     return {};
 }
 
-Result<UserAddr> AddressSpace::find_free(std::uint64_t bytes) {
+Result<void> AddressSpace::map_anywhere(Area& area, std::uint64_t bytes) {
     const Guard guard(lock_);
+    const Result<UserAddr> found = find_free(bytes);
+    if (!found) {
+        return std::unexpected(found.error());
+    }
+    area.start = *found;
+    area.end = *found + bytes;
+    area.file_start = area.start;
+    return insert(area);
+}
+
+Result<UserAddr> AddressSpace::find_free(std::uint64_t bytes) {
     if (bytes == 0 || bytes > kMappingTop) {
         return std::unexpected(Errno::no_memory);
     }
@@ -284,53 +393,55 @@ void AddressSpace::set_break_start(UserAddr address) {
     break_ = break_start_;
 }
 
+bool AddressSpace::grow_break(UserAddr old_end, UserAddr new_end) {
+    Area* const last = old_end > break_start_ ? find(old_end - 1) : nullptr;
+    Area* const after = first_from(old_end);
+    if (after != nullptr && after->start < new_end) {
+        return false;
+    }
+    if (last != nullptr && last->committed && last->file == nullptr
+        && last->rights == (kRead | kWrite)) {
+        if (!promise((new_end - old_end) >> kPageShift)) {
+            return false;
+        }
+        last->end = new_end;
+        return true;
+    }
+    Area area;
+    area.start = old_end;
+    area.end = new_end;
+    area.rights = kRead | kWrite;
+    area.committed = true;
+    return insert(area).has_value();
+}
+
 UserAddr AddressSpace::move_break(UserAddr wanted) {
+    const Guard guard(lock_);
     const UserAddr old_end = page_up(break_);
     const UserAddr new_end = page_up(wanted);
     if (wanted < break_start_ || wanted >= kMappingTop) {
         return break_;
     }
-    if (new_end > old_end) {
-        const Guard guard(lock_);
-        Area* const last = old_end > break_start_ ? find(old_end - 1) : nullptr;
-        Area* const after = first_from(old_end);
-        if (after != nullptr && after->start < new_end) {
-            return break_;
-        }
-        if (last != nullptr && last->committed && last->file == nullptr
-            && last->rights == (kRead | kWrite)) {
-            if (!promise((new_end - old_end) >> kPageShift)) {
-                return break_;
-            }
-            last->end = new_end;
-        } else {
-            Area area;
-            area.start = old_end;
-            area.end = new_end;
-            area.rights = kRead | kWrite;
-            area.committed = true;
-            if (!insert(area)) {
-                return break_;
-            }
-        }
-    } else if (new_end < old_end && !unmap(new_end, old_end)) {
-        return break_;
-    }
-    break_ = wanted;
+    const bool moved = new_end > old_end   ? grow_break(old_end, new_end)
+                       : new_end < old_end ? unmap_locked(new_end, old_end).has_value()
+                                           : true;
+    break_ = moved ? wanted : break_;
     return break_;
 }
 
+// The whole page: what the file has of it, zeroes around that.
 void AddressSpace::fill(Area& area, UserAddr page, PhysAddr frame) {
     const UserAddr file_end = area.file_start + area.file_bytes;
     const UserAddr from = std::max(page, area.file_start);
     const UserAddr to = std::min(page + kPageSize, file_end);
-    if (area.file != nullptr && from < to) {
-        __builtin_memcpy(
-            direct<std::byte>(frame) + (from - page),
-            area.file + (from - area.file_start),
-            to - from
-        );
+    auto* const out = direct<std::byte>(frame);
+    if (area.file == nullptr || from >= to) {
+        __builtin_memset(out, 0, kPageSize);
+        return;
     }
+    __builtin_memset(out, 0, from - page);
+    __builtin_memcpy(out + (from - page), area.file + (from - area.file_start), to - from);
+    __builtin_memset(out + (to - page), 0, page + kPageSize - to);
 }
 
 PhysAddr AddressSpace::resolve(UserAddr address, std::uint32_t access, bool* no_memory) {
@@ -357,6 +468,7 @@ PhysAddr AddressSpace::resolve(UserAddr address, std::uint32_t access, bool* no_
     fill(*area, page, frame);
     // The entry comes after the frame's content, for the hart that walks it.
     __atomic_store_n(pte, make_pte(frame, flags_of(area->rights)), __ATOMIC_RELEASE);
+    count_resident(1);
     return frame;
 }
 
@@ -368,9 +480,25 @@ bool AddressSpace::fault(UserAddr address, std::uint32_t access, bool* no_memory
     }
     if (access == kExecute) {
         csr::fence_instructions();  // the frame was written as data
+        if (const std::uint64_t others = other_harts(); others != 0) {
+            sbi::remote_fence_instructions(others);
+        }
     }
     flush_page(page_down(address), asid_);
     return true;
+}
+
+std::optional<std::uint32_t> AddressSpace::rights_at(UserAddr address) {
+    const Guard guard(lock_);
+    const Area* const area = find(address);
+    return area == nullptr ? std::nullopt : std::optional(area->rights);
+}
+
+UserAddr AddressSpace::writable_above(UserAddr address) {
+    const Guard guard(lock_);
+    const Area* const area = first_from(address);
+    const bool counts = area != nullptr && area->start > address && (area->rights & kWrite) != 0;
+    return counts ? area->start : 0;
 }
 
 bool AddressSpace::read(void* to, UserAddr from, std::size_t bytes) {

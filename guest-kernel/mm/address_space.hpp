@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace kernel {
 
@@ -31,7 +32,8 @@ struct Area {
 };
 
 /// Memory of one process. Filled on demand; its lock guards areas and tables, so kernel coroutines
-/// on any hart may reach it. The process itself runs on one hart only: that hart flushes.
+/// on any hart may reach it. No frame is given back before every hart that has a thread of the
+/// process has forgotten it.
 class AddressSpace : NoCopy {
 public:
     AddressSpace() = default;
@@ -41,15 +43,24 @@ public:
     /// Unmaps everything and frees the tables. The hart must not use them any more.
     void clear();
 
+    /// A thread of the process is on the hart from here on, and until leave().
+    void enter(unsigned hart) { __atomic_fetch_or(&harts_, 1ULL << hart, __ATOMIC_SEQ_CST); }
+    void leave(unsigned hart) { __atomic_fetch_and(&harts_, ~(1ULL << hart), __ATOMIC_SEQ_CST); }
+    std::uint64_t harts() const { return __atomic_load_n(&harts_, __ATOMIC_SEQ_CST); }
+
     /// Adds an area in a free range. invalid: not a range of user addresses; exists: overlaps;
-    /// no_memory: out of kernel memory, or more private memory than there is would be promised.
+    /// no_memory: out of kernel memory, too many areas, or more private memory than there is would
+    /// be promised.
     Result<void> map(const Area& area);
-    /// Maps a frame or a device page for good.
-    Result<void> map_page(UserAddr address, PhysAddr page, std::uint32_t rights);
+    /// Maps consecutive frames, or pages of a device or of the kernel's image, for good.
+    Result<void>
+    map_fixed(UserAddr address, PhysAddr first, std::uint32_t rights, std::uint64_t pages = 1);
     Result<void> unmap(UserAddr start, UserAddr end);
     Result<void> protect(UserAddr start, UserAddr end, std::uint32_t rights);
-    /// A free range below the last one given out.
-    Result<UserAddr> find_free(std::uint64_t bytes);
+    /// The same in place of what is there: no thread sees the range empty.
+    Result<void> replace(const Area& area);
+    /// The same as map() where there is room for so many bytes: sets the area's bounds.
+    Result<void> map_anywhere(Area& area, std::uint64_t bytes);
 
     /// Sets the break's start (program loaded).
     void set_break_start(UserAddr address);
@@ -67,6 +78,16 @@ public:
     /// memory.
     PhysAddr pin(UserAddr address, std::uint32_t access);
 
+    /// What the area at `address` allows; nothing when there is none.
+    std::optional<std::uint32_t> rights_at(UserAddr address);
+    /// Start of the first area above an address in none, if that area is writable; else 0.
+    UserAddr writable_above(UserAddr address);
+
+    /// Private frames filled so far.
+    std::uint64_t resident_pages() const {
+        return __atomic_load_n(&resident_pages_, __ATOMIC_RELAXED);
+    }
+
     std::uint64_t satp() const { return satp_; }
     std::uint32_t asid() const { return asid_; }
 
@@ -75,10 +96,25 @@ private:
 
     Area* find(UserAddr address);
     Area* first_from(UserAddr start);
+    bool extend(Area* after, const Area& area);
+    Area* add(Area* before, const Area& area);
     Area* split(Area& area, UserAddr at);
+    template <typename Visit>
+    void for_each_page(UserAddr start, UserAddr end, Visit visit);
     PhysAddr resolve(UserAddr address, std::uint32_t access, bool* no_memory);
     static void fill(Area& area, UserAddr page, PhysAddr frame);
-    void drop_pages(UserAddr start, UserAddr end);
+    void drop_pages(const Area& area, UserAddr start, UserAddr end);
+    Result<void> unmap_locked(UserAddr start, UserAddr end);
+    Result<UserAddr> find_free(std::uint64_t bytes);
+    bool grow_break(UserAddr old_end, UserAddr new_end);
+    std::uint64_t other_harts() const;
+    void flush_elsewhere(UserAddr start, UserAddr end) const;
+    static void cut(Area& area, UserAddr start, UserAddr end);
+    void count_resident(int change) {
+        __atomic_store_n(
+            &resident_pages_, resident_pages_ + static_cast<std::uint64_t>(change), __ATOMIC_RELAXED
+        );
+    }
     void remove(Area& area);
     bool may_change(UserAddr start, UserAddr end);
     Result<void> insert(const Area& area);
@@ -86,9 +122,12 @@ private:
 
     SpinLock lock_{Rank::address_space};
     Areas areas_;
+    unsigned area_count_ = 0;
+    std::uint64_t resident_pages_ = 0;  // written under the lock, read by anybody
     PhysAddr root_ = 0;
     std::uint64_t satp_ = 0;
     std::uint32_t asid_ = 0;
+    std::uint64_t harts_ = 0;  // atomic
     UserAddr break_start_ = 0;
     UserAddr break_ = 0;
 };

@@ -5,6 +5,9 @@
 #include "base/log.hpp"
 #include "base/spinlock.hpp"
 
+#include <algorithm>
+#include <bit>
+
 namespace kernel::frames {
 
 namespace {
@@ -17,6 +20,8 @@ struct Frame {
     std::uint8_t order;
     bool free;  // first frame of a free block
 };
+
+constexpr std::uint64_t kLargest = std::uint64_t{1} << (kOrders - 1);
 
 constinit SpinLock lock{Rank::frames};
 constinit Frame* map = nullptr;
@@ -34,7 +39,10 @@ PhysAddr address_of(const Frame& frame) {
     return first + (static_cast<std::uint64_t>(&frame - map) << kPageShift);
 }
 
+// The entry of a block's first frame is made here, so the map needs no clearing: a frame whose
+// entry was never made lies inside a free block, and nobody asks for it.
 void put(Frame& frame, unsigned order) {
+    frame = {};
     frame.order = static_cast<std::uint8_t>(order);
     frame.free = true;
     free_blocks[order].push_back(frame);
@@ -78,6 +86,10 @@ PhysAddr allocate_locked(unsigned order) {
     return address_of(block);
 }
 
+std::uint64_t kept_back() {
+    return 64 + total_frames / 64;
+}
+
 void release_locked(PhysAddr frame) {
     Frame& block = frame_of(frame);
     check(block.references != 0, "frame released twice");
@@ -94,17 +106,30 @@ std::size_t map_bytes(PhysAddr ram_start, PhysAddr ram_end) {
 
 void init(PhysAddr ram_start, PhysAddr ram_end, PhysAddr where) {
     map = direct<Frame>(where);
-    __builtin_memset(map, 0, map_bytes(ram_start, ram_end));
     first = ram_start;
     count = (ram_end - ram_start) >> kPageShift;
 }
 
+void reserve(PhysAddr start, PhysAddr end) {
+    for (PhysAddr at = start; at < end; at += kPageSize) {
+        frame_of(at) = {};
+        frame_of(at).references = 1;  // Processes map some, the vDSO, and give theirs back.
+    }
+}
+
 void add(PhysAddr start, PhysAddr end) {
     const Guard guard(lock);
-    for (PhysAddr at = page_up(start); at + kPageSize <= end; at += kPageSize) {
-        frame_of(at).order = 0;
-        free_block(frame_of(at));
-        ++total_frames;
+    std::uint64_t index = (start - first) >> kPageShift;
+    const std::uint64_t limit = (end - first) >> kPageShift;
+    while (index < limit) {
+        // The largest block that begins here and ends in the range: no two of them are buddies.
+        const auto aligned = static_cast<unsigned>(std::countr_zero(index | kLargest));
+        const auto fits = static_cast<unsigned>(std::bit_width(limit - index) - 1);
+        const unsigned order = std::min(aligned, fits);
+        put(map[index], order);
+        index += std::uint64_t{1} << order;
+        free_frames += std::uint64_t{1} << order;
+        total_frames += std::uint64_t{1} << order;
     }
 }
 
@@ -122,16 +147,21 @@ PhysAddr allocate_zeroed() {
 }
 
 PhysAddr allocate_for_user() {
-    PhysAddr frame = 0;
-    {
-        const Guard guard(lock);
-        const std::uint64_t reserve = 64 + total_frames / 64;
-        frame = free_frames > reserve ? allocate_locked(0) : 0;
-    }
+    const Guard guard(lock);
+    return free_frames > kept_back() ? allocate_locked(0) : 0;
+}
+
+PhysAddr allocate_zeroed_for_user() {
+    const PhysAddr frame = allocate_for_user();
     if (frame != 0) {
         __builtin_memset(direct(frame), 0, kPageSize);
     }
     return frame;
+}
+
+bool are_scarce() {
+    const Guard guard(lock);
+    return free_frames <= kept_back();
 }
 
 bool is_frame(PhysAddr address) {

@@ -13,19 +13,27 @@ namespace kernel::frames {
 
 inline constexpr unsigned kOrders = 11;  ///< Largest block 4 MiB.
 
-/// Frame map for [ram_start, ram_end), at `map`. No frame is free yet: add() hands them over. Boot
-/// only.
+/// Frame map for [ram_start, ram_end), at `map`. Every frame must then be reserved or added, in
+/// ranges of whole frames of which no two added ones touch. Boot only.
 void init(PhysAddr ram_start, PhysAddr ram_end, PhysAddr map);
 /// Bytes of the frame map for so much RAM.
 std::size_t map_bytes(PhysAddr ram_start, PhysAddr ram_end);
+/// These frames are never given out.
+void reserve(PhysAddr start, PhysAddr end);
+/// These frames are free.
 void add(PhysAddr start, PhysAddr end);
 
 /// A block of 2^order frames with one reference on its first; 0 when memory is short.
 PhysAddr allocate(unsigned order = 0);
 /// One frame of zeroes; 0 when memory is short.
 PhysAddr allocate_zeroed();
-/// The same for user pages: leaves a reserve to the kernel.
+/// One frame for a user page, which the caller fills to the last byte: it holds what its last user
+/// left. Leaves a reserve to the kernel.
 PhysAddr allocate_for_user();
+/// The same of zeroes, for page tables of user addresses.
+PhysAddr allocate_zeroed_for_user();
+/// Only that reserve is left.
+bool are_scarce();
 
 /// False for addresses that are not frames of ours (devices).
 bool is_frame(PhysAddr address);

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::int32_t kFirstPid = 1;
 constexpr std::uint32_t kShutdownLevel = 0;
+constexpr const char* kEnded = "; ended by signal ";
 
 // Processes that ended and are not buried, by index. The undertaker sleeps while it is empty.
 constinit std::uint64_t ended = 0;  // atomic
@@ -33,8 +34,12 @@ constinit cops_task_id undertaker_task = 0;
         co_await timer::Pause{};                                                                   \
     }
 
-void cancel_operations(Process& process) {
-    const Guard guard(process.lock);
+template <typename... Pieces>
+void say_of(const Process& process, const Pieces&... pieces) {
+    say("process ", process.pid, " (", process.name, "): ", pieces...);
+}
+
+void cancel_operations_locked(Process& process) {
     process.killed = true;
     for (Operation* operation = process.operations.front(); operation != nullptr;
          operation = process.operations.next(*operation)) {
@@ -42,9 +47,28 @@ void cancel_operations(Process& process) {
     }
 }
 
+// The first to ask says with which status. What the threads wait for is given up.
+// In one step: afterwards it may be another process.
+void begin_exit(Process& process, std::int32_t pid, std::uint32_t status) {
+    const Guard guard(process.lock);
+    if (process.exit_wanted || process.state != ProcessState::alive || process.pid != pid) {
+        return;
+    }
+    process.exit_status = status & 0xff;
+    __atomic_store_n(&process.exit_wanted, true, __ATOMIC_RELAXED);
+    cancel_operations_locked(process);
+    for (unsigned hart = 0; hart < hart_limit; ++hart) {
+        Thread* const thread = thread_on(process, hart);
+        if (thread != nullptr && thread->state != ThreadState::ended) {
+            make_runnable(*thread);
+            request_reschedule(thread->home);
+        }
+    }
+}
+
 bool has_operations(Process& process) {
     const Guard guard(process.lock);
-    return !process.operations.empty();
+    return !process.operations.empty() || __atomic_load_n(&process.promised, __ATOMIC_RELAXED) != 0;
 }
 
 void free_attachment(Process& process) {
@@ -114,11 +138,16 @@ void forget_children(std::int32_t parent) {
 
 Async<void> bury(Process* dead) {
     Process& process = *dead;
-    cancel_operations(process);
-    while (has_operations(process)) {
+    for (;;) {
+        {
+            // Again each time: the control queue has room for so many cancellations at once.
+            const Guard guard(process.lock);
+            cancel_operations_locked(process);
+        }
+        if (!has_operations(process)) {
+            break;
+        }
         co_await timer::Pause{};
-        // Again: the control queue has room for so many cancellations at a time.
-        cancel_operations(process);
     }
     process.files.clear();
     if (cops_device::present()) {
@@ -147,8 +176,8 @@ Async<void> shut_down(std::uint32_t status) {
         for (unsigned i = 0; i < kMaxProcesses; ++i) {
             // In each round: a process may have been starting in the one before.
             Process* const process = process_at(i);
-            if (process != nullptr && !process->exit_wanted) {
-                kill_process(*process);
+            if (process != nullptr && !exit_is_wanted(*process)) {
+                kill_process(*process, process->pid);
             }
         }
         const std::uint64_t more = __atomic_exchange_n(&ended, std::uint64_t{0}, __ATOMIC_ACQUIRE);
@@ -214,56 +243,49 @@ bool cancel_operation_locked(Operation& operation) {
     return cops_device::cancel_operation(operation);
 }
 
-void exit_process(Process& process, std::uint32_t status) {
-    Cpu& cpu = this_cpu();
-    process.exit_status = status & 0xff;
-    if (virtio_cops_line* const lines = process.attachment.lines) {
-        // First what the host reads: a dead process claims nothing.
-        for (unsigned hart = 0; hart < hart_limit; ++hart) {
-            __atomic_store_n(&lines[hart].ready, std::uint64_t{0}, __ATOMIC_RELAXED);
-            __atomic_store_n(
-                &lines[hart].running_level, std::uint32_t{VIRTIO_COPS_LEVEL_NONE}, __ATOMIC_RELAXED
-            );
-        }
-    }
-    process.state = ProcessState::exiting;
-    if (cpu.current == &process) {
-        leave_process(cpu);
-    }
-    if (cpu.float_owner == &process) {
-        cpu.float_owner = nullptr;
-    }
+void exit_process(Thread& thread, std::uint32_t status) {
+    begin_exit(thread.process, thread.process.pid, status);
+    end_thread(thread);
+}
+
+void process_ended(Process& process) {
     __atomic_fetch_or(&ended, std::uint64_t{1} << process.index, __ATOMIC_RELEASE);
     wake_task(undertaker_task);
 }
 
-void kill_process(Process& process) {
-    if (process.state == ProcessState::unused || process.state == ProcessState::exiting
-        || process.state == ProcessState::zombie || process.state == ProcessState::starting) {
-        return;
-    }
-    process.exit_wanted = true;
-    cancel_operations(process);
-    make_runnable(process);
-    request_reschedule(*process.home);
+void kill_process(Process& process, std::int32_t pid) {
+    begin_exit(process, pid, 128 + 9);
 }
 
-void end_by_fault(Process& process, const char* what, std::uint64_t address, unsigned signal) {
-    say(process.name,
-        ": process ",
-        process.pid,
-        " ended by signal ",
-        signal,
-        ": ",
-        what,
-        " (pc ",
-        Hex{process.frame.pc},
-        ", address ",
-        Hex{address},
-        ", cause ",
-        process.frame.cause,
-        ")");
-    exit_process(process, 128 + signal);
+void end_by_fault(Thread& thread, const Fault& fault) {
+    const Process& process = thread.process;
+    const std::uint64_t pc = thread.frame.pc;
+    const char* const colon = fault.why == nullptr ? "" : ": ";
+    const char* const why = fault.why == nullptr ? "" : fault.why;
+    if (fault.access == nullptr) {
+        say_of(process, fault.what, " at pc ", Hex{pc}, colon, why, kEnded, fault.signal);
+    } else {
+        say_of(
+            process,
+            fault.access,
+            " ",
+            Hex{fault.address},
+            ": ",
+            fault.what,
+            " at pc ",
+            Hex{pc},
+            colon,
+            why,
+            " (ra ",
+            Hex{thread.frame.reg(1)},
+            ", sp ",
+            Hex{thread.frame.reg(2)},
+            ")",
+            kEnded,
+            fault.signal
+        );
+    }
+    exit_process(thread, 128 + fault.signal);
 }
 
 }  // namespace kernel

@@ -5,34 +5,45 @@
 #include "mm/heap.hpp"
 #include "proc/schedule.hpp"
 
+#include <limits>
+
 namespace kernel {
 
 namespace {
 
 constinit SpinLock table_lock{Rank::process_table};
 constinit Process* table[kMaxProcesses] = {};
-constinit std::int32_t next_pid = 1;
+constinit std::int32_t next_pid = 1;  // of threads, too
+constinit unsigned used = 0;          // table entries
 constinit unsigned next_hart = 0;
+
+void set_state(Process& process, ProcessState state) {
+    __atomic_store(&process.state, &state, __ATOMIC_RELEASE);
+}
+
+// 1 is the first process for ever.
+std::int32_t next_number() {
+    const std::int32_t number = next_pid;
+    next_pid = number == std::numeric_limits<std::int32_t>::max() ? 2 : number + 1;
+    return number;
+}
 
 void make_fresh(Process& process) {
     ++process.generation;
-    process.pid = next_pid++;
-    process.state = ProcessState::starting;
-    process.in_wfi = false;
-    process.fresh = true;
+    process.pid = next_number();
     process.exit_wanted = false;
     process.killed = false;
-    process.fixed_level = kDefaultLevel;
-    process.frame = {};
-    process.floats = {};
-    process.uses_float = false;
-    process.user_interrupts = {};
     process.attachment = {};
-    process.clear_tid = 0;
     process.counters = {};
     process.exit_status = 0;
     process.outstanding = 0;
-    process.last_turn = 0;
+    // After the pid: whoever sees this state and then the old pid saw it of the old process.
+    set_state(process, ProcessState::starting);
+}
+
+void forget_locked(Process& process) {
+    process.pid = 0;
+    set_state(process, ProcessState::unused);
 }
 
 }  // namespace
@@ -50,6 +61,7 @@ Process* claim_process() {
             made->home = cpus[this_cpu().hart];
             make_fresh(*made);
             __atomic_store_n(&place, made, __ATOMIC_RELEASE);  // Partner: process_at().
+            __atomic_store_n(&used, i + 1, __ATOMIC_RELEASE);  // Partner: process_count().
             return made;
         }
         if (place->state == ProcessState::unused) {
@@ -60,8 +72,17 @@ Process* claim_process() {
     return nullptr;
 }
 
+std::int32_t claim_tid() {
+    const Guard guard(table_lock);
+    return next_number();
+}
+
 Process* process_at(unsigned index) {
     return __atomic_load_n(&table[index], __ATOMIC_ACQUIRE);
+}
+
+unsigned process_count() {
+    return __atomic_load_n(&used, __ATOMIC_ACQUIRE);
 }
 
 Process* find_process(std::int32_t pid) {
@@ -76,8 +97,24 @@ Process* find_process(std::int32_t pid) {
 
 void forget_process(Process& process) {
     const Guard guard(table_lock);
-    process.pid = 0;
-    process.state = ProcessState::unused;
+    forget_locked(process);
+}
+
+Result<std::uint32_t> reap_child(std::int32_t pid, std::int32_t parent) {
+    const Guard guard(table_lock);
+    for (Process* process : table) {
+        if (process == nullptr || process->pid != pid || process->parent != parent
+            || process->state == ProcessState::unused) {
+            continue;
+        }
+        if (process->state != ProcessState::zombie) {
+            return std::unexpected(Errno::again);
+        }
+        const std::uint32_t status = process->exit_status;
+        forget_locked(*process);
+        return status;
+    }
+    return std::unexpected(Errno::no_child);
 }
 
 Cpu& next_home() {
@@ -89,12 +126,27 @@ Cpu& next_home() {
     }
 }
 
+unsigned allocate_harts(Process& process, unsigned count) {
+    std::uint64_t harts = std::uint64_t{1} << process.home->hart;
+    unsigned found = 1;
+    for (unsigned i = 1; i < hart_limit && found < count; ++i) {
+        const unsigned hart = (process.home->hart + i) % hart_limit;
+        if (cpus[hart]->exists) {
+            harts |= std::uint64_t{1} << hart;
+            ++found;
+        }
+    }
+    __atomic_store_n(&process.harts, harts, __ATOMIC_RELAXED);
+    return found;
+}
+
 OperationScope::OperationScope(Operation& operation, Process& owner)
     : operation_(operation) {
     operation.owner = &owner;
     const Guard guard(owner.lock);
     operation.cancelled = owner.killed;
     owner.operations.push_back(operation);
+    __atomic_fetch_sub(&owner.promised, 1u, __ATOMIC_RELAXED);
 }
 
 OperationScope::~OperationScope() {

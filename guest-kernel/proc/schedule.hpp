@@ -11,41 +11,51 @@
 namespace kernel {
 
 struct Process;
+struct Thread;
 
-/// Of a process without executor. That of main coroutines (cops::kMainLevel), so that a program is
+/// Of a thread without executor. That of main coroutines (cops::kMainLevel), so that a program is
 /// as urgent while its C library starts as it is when it begins.
 inline constexpr std::uint32_t kDefaultLevel = VIRTIO_COPS_LEVEL_DEFAULT;
-
-/// cmdline ceiling=: most urgent level that a process may claim. Boot only.
-void set_ceiling(std::uint32_t level);
 
 /// Makes the boards' and kernel lines' memory.
 Result<void> init_scheduler();
 /// Makes each hart's switching coroutine.
 Result<void> start_switching();
 
-/// A starting, blocked or parked process wants its hart. Any hart.
-void make_runnable(Process& process);
-/// The running process waits for a kernel coroutine, which ends by finish_call().
-void block(Process& process);
-/// Result of a blocked process's system call.
-void finish_call(Process& process, std::int64_t result);
+/// A thread that is blocked or parked wants its hart: its call has ended, or is given up. Any hart.
+void make_runnable(Thread& thread);
+/// A parked thread may have something to do. Any hart.
+void unpark(Thread& thread);
+/// A thread that is made begins. By its maker, once.
+void start(Thread& thread);
+/// The running thread waits for a kernel coroutine, which ends by finish_call().
+void block(Thread& thread);
+/// The running thread is no more. Its process's lock is held.
+void retire(Thread& thread);
+/// Result of a blocked thread's system call.
+void finish_call(Thread& thread, std::int64_t result);
 /// COPS_SYS_PARK. COPS_PARK_WFI, COPS_PARK_RETRY, or parked: then it returns when woken.
-std::int64_t park(Process& process);
+std::int64_t park(Thread& thread);
 
-/// A completion for process `id` is in its list: it may have to run.
-void completion_arrived(Process& process, std::uint64_t id);
+/// A completion for process `id` is in its list of that hart: the thread there may have to run.
+void completion_arrived(Process& process, std::uint64_t id, unsigned hart);
+/// COPS_SYS_KICK: the thread's sleep ends, or its next one does at once. Any hart.
+void kick(Thread& thread);
+/// Was it kicked, and not yet told?
+bool take_kick(Thread& thread);
 /// Its hart chooses again at once.
 void request_reschedule(Cpu& cpu);
-/// The process's turn is over: others of its level come first.
-void end_turn(Process& process);
+/// The thread gives its turn away: others of its level come first, once.
+void end_turn(Thread& thread);
 
-/// Takes the current process off the hart: saves its state; the board shows none.
-void leave_process(Cpu& cpu);
+/// Takes the current thread off the hart: saves its state; the board shows none.
+void leave_thread(Cpu& cpu);
+/// VIRTIO_COPS_BOARD_F_*. The kernel is a critical section: it may hold locks that others need.
+void set_board_flags(Cpu& cpu, std::uint32_t flags);
 /// The board of a hart that sleeps in the kernel.
 void publish_idle(Cpu& cpu);
 
-/// Level at which the process competes now.
-std::uint32_t level_of(const Process& process);
+/// Level at which the thread competes now.
+std::uint32_t level_of(const Thread& thread);
 
 }  // namespace kernel

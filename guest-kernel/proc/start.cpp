@@ -7,6 +7,7 @@
 #include "proc/elf.hpp"
 #include "proc/process.hpp"
 #include "proc/schedule.hpp"
+#include "proc/vdso.hpp"
 
 #include <elf.h>
 
@@ -63,8 +64,9 @@ void push_pointers(StackBuilder& stack, const Strings& strings, UserAddr start) 
 }
 
 Result<void> build_stack(
-    Process& process,
+    Thread& thread,
     const LoadedProgram& program,
+    UserAddr vdso,
     std::string_view path,
     const Strings& arguments,
     const Strings& environment
@@ -73,10 +75,10 @@ Result<void> build_stack(
     area.start = kStackTop - kStackBytes;
     area.end = kStackTop;
     area.rights = kRead | kWrite;
-    if (Result<void> result = process.space.map(area); !result) {
+    if (Result<void> result = thread.process.space.map(area); !result) {
         return result;
     }
-    StackBuilder stack(process.space);
+    StackBuilder stack(thread.process.space);
     std::byte seed[16];
     random::fill(seed);
     char name[256] = {};
@@ -90,6 +92,7 @@ Result<void> build_stack(
     const std::uint64_t vector[][2] = {
         {AT_NULL, 0},
         {AT_EXECFN, name_at},
+        {AT_SYSINFO_EHDR, vdso},
         {AT_RANDOM, seed_at},
         {AT_SECURE, 0},
         {AT_EGID, 0},
@@ -116,7 +119,7 @@ Result<void> build_stack(
     if (!stack.good()) {
         return std::unexpected(Errno::no_memory);
     }
-    process.frame.reg(2) = stack.at();
+    thread.frame.reg(2) = stack.at();
     return {};
 }
 
@@ -135,12 +138,13 @@ Result<void> open_console(Process& process) {
 }
 
 Result<void> set_up(
-    Process& process,
+    Thread& thread,
     std::string_view path,
     std::span<const std::byte> file,
     const Strings& arguments,
     const Strings& environment
 ) {
+    Process& process = thread.process;
     if (Result<void> result = process.space.init(process.index + 1); !result) {
         return result;
     }
@@ -149,12 +153,16 @@ Result<void> set_up(
         return std::unexpected(program.error());
     }
     process.space.set_break_start(program->end);
-    if (Result<void> result = build_stack(process, *program, path, arguments, environment);
+    const Result<UserAddr> vdso = map_vdso(process.space);
+    if (!vdso) {
+        return std::unexpected(vdso.error());
+    }
+    if (Result<void> result = build_stack(thread, *program, *vdso, path, arguments, environment);
         !result) {
         return result;
     }
-    process.frame.pc = program->entry;
-    process.frame.status = csr::kPreviousInterruptEnable | csr::kUserXlen64;
+    thread.frame.pc = program->entry;
+    thread.frame.status = csr::kPreviousInterruptEnable | csr::kUserXlen64;
     return open_console(process);
 }
 
@@ -166,6 +174,18 @@ void set_name(Process& process, std::string_view name) {
     process.name[length] = 0;
 }
 
+// What was begun of a process that does not start.
+void give_up(Process& process, Thread* thread) {
+    process.files.clear();
+    process.space.clear();
+    if (thread != nullptr) {
+        process.space.leave(thread->home.hart);
+        thread->state = ThreadState::ended;
+        process.live_threads = 0;
+    }
+    forget_process(process);
+}
+
 }  // namespace
 
 Result<std::int32_t> start_process(
@@ -173,6 +193,7 @@ Result<std::int32_t> start_process(
     const Strings& arguments,
     const Strings& environment,
     std::int32_t parent,
+    const Limits& limits,
     Cpu& home
 ) {
     const InitrdEntry* const entry = initrd::find(path);
@@ -188,16 +209,24 @@ Result<std::int32_t> start_process(
     }
     process->home = &home;
     process->parent = parent;
+    process->limits = limits;
+    allocate_harts(*process, 1);
     set_name(*process, arguments.count != 0 ? std::string_view(arguments.text) : path);
-    if (Result<void> result = set_up(*process, path, entry->data, arguments, environment);
-        !result) {
-        process->files.clear();
-        process->space.clear();
-        forget_process(*process);
+    Thread* const thread = claim_thread(*process, home);
+    Result<void> result = std::unexpected(Errno::no_memory);
+    if (thread != nullptr) {
+        thread->tid = process->pid;
+        result = set_up(*thread, path, entry->data, arguments, environment);
+    }
+    if (!result) {
+        give_up(*process, thread);
         return std::unexpected(result.error());
     }
     const std::int32_t pid = process->pid;
-    make_runnable(*process);
+    // Together: from then on it can be killed, and be over.
+    const Guard guard(process->lock);
+    process->state = ProcessState::alive;
+    start(*thread);
     return pid;
 }
 

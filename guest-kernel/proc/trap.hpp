@@ -5,11 +5,11 @@
 
 namespace kernel {
 
-struct Process;
+struct Thread;
 
 /// Does what the trap that ended enter_user() asks for.
-void handle_trap(Cpu& cpu, Process& process);
-/// Puts the process's floating-point registers on the hart.
-void load_process_float(Cpu& cpu, Process& process);
+void handle_trap(Cpu& cpu, Thread& thread);
+/// Puts the thread's floating-point registers on the hart.
+void load_thread_float(Cpu& cpu, Thread& thread);
 
 }  // namespace kernel

@@ -3,10 +3,13 @@
 
 #include "arch/riscv64/csr.hpp"
 #include "driver/shared_words.hpp"
+#include "exec/timer.hpp"
 #include "proc/process.hpp"
 #include "proc/schedule.hpp"
 
 #include <virtio_cops/user_interrupts.h>
+
+#include <utility>
 
 namespace kernel {
 
@@ -16,8 +19,8 @@ constexpr std::uint64_t kDelegated = csr::kUserSoftware | csr::kUserTimer;
 
 constinit PhysAddr kernel_lines = 0;
 
-std::uint64_t wake_pending(const Process& process) {
-    return __atomic_load_n(&process.attachment.line->wake_pending, __ATOMIC_RELAXED);
+std::uint64_t wake_pending(const Thread& thread) {
+    return __atomic_load_n(&thread.line->wake_pending, __ATOMIC_RELAXED);
 }
 
 }  // namespace
@@ -29,12 +32,12 @@ PhysAddr kernel_page() {
     return kernel_lines;
 }
 
-void enter_user_interrupts(Cpu& cpu, Process& process) {
-    if (!process.attachment.done) {
+void enter_user_interrupts(Cpu& cpu, Thread& thread) {
+    if (thread.line == nullptr) {
         return;
     }
     if (cpu_features.user_interrupts) {
-        const UserInterruptState& state = process.user_interrupts;
+        const UserInterruptState& state = thread.user_interrupts;
         csr::write<COPS_CSR_SIDELEG>(kDelegated);
         csr::write<COPS_CSR_UTVEC>(state.utvec);
         csr::write<COPS_CSR_USCRATCH>(state.uscratch);
@@ -49,19 +52,18 @@ void enter_user_interrupts(Cpu& cpu, Process& process) {
     // us there, we see its bit here.
     const std::uint64_t pending =
         cpu.board == nullptr
-            ? wake_pending(process)
-            : virtio_cops::switch_process(*cpu.board, process.id(), process.attachment.line);
-    if (cpu_features.user_interrupts
-        && (pending != 0 || process.user_interrupts.software_pending)) {
+            ? wake_pending(thread)
+            : virtio_cops::switch_process(*cpu.board, thread.process.id(), thread.line);
+    if (cpu_features.user_interrupts && (pending != 0 || thread.user_interrupts.software_pending)) {
         csr::set<csr::sip>(csr::kUserSoftware);
     }
 }
 
-void leave_user_interrupts(Cpu&, Process& process) {
-    if (!process.attachment.done || !cpu_features.user_interrupts) {
+void leave_user_interrupts(Cpu&, Thread& thread) {
+    if (thread.line == nullptr || !cpu_features.user_interrupts) {
         return;
     }
-    UserInterruptState& state = process.user_interrupts;
+    UserInterruptState& state = thread.user_interrupts;
     state.utvec = csr::read<COPS_CSR_UTVEC>();
     state.uscratch = csr::read<COPS_CSR_USCRATCH>();
     state.uepc = csr::read<COPS_CSR_UEPC>();
@@ -76,16 +78,21 @@ void leave_user_interrupts(Cpu&, Process& process) {
     csr::write<COPS_CSR_SIDELEG>(0);
 }
 
-void deliver_user_interrupt(Cpu&, Process& process) {
-    Attachment& attachment = process.attachment;
-    if (!attachment.done) {
+void deliver_user_interrupt(Cpu& cpu, Thread& thread) {
+    Upcalls& upcalls = thread.upcalls;
+    if (thread.line == nullptr) {
         return;
     }
-    const virtio_cops_line& line = *attachment.line;
+    const virtio_cops_line& line = *thread.line;
     const std::uint32_t running = __atomic_load_n(&line.running_level, __ATOMIC_RELAXED);
     const std::uint64_t more_urgent =
         running >= VIRTIO_COPS_LEVELS ? ~std::uint64_t{0} : (std::uint64_t{1} << running) - 1;
-    if ((wake_pending(process) & more_urgent) == 0) {
+    const bool tick = std::exchange(upcalls.tick, false) && !cpu_features.user_interrupts;
+    // Without user interrupts it finds the mark at its next sleep.
+    if (cpu_features.user_interrupts && take_kick(thread)) {
+        csr::set<csr::sip>(csr::kUserSoftware);  // ends its wfi
+    }
+    if ((wake_pending(thread) & more_urgent) == 0 && !tick) {
         return;
     }
     if (cpu_features.user_interrupts) {
@@ -93,24 +100,50 @@ void deliver_user_interrupt(Cpu&, Process& process) {
         return;
     }
     const std::uint32_t flags = __atomic_load_n(&line.flags, __ATOMIC_RELAXED);
-    if (!attachment.in_handler && attachment.handler != 0
-        && (flags & VIRTIO_COPS_LINE_F_MASKED) == 0) {
-        attachment.in_handler = true;
-        attachment.interrupted_pc = process.frame.pc;
-        process.frame.pc = attachment.handler;
+    if (upcalls.in_handler || upcalls.handler == 0) {
+        return;
+    }
+    if ((flags & VIRTIO_COPS_LINE_F_MASKED) != 0) {
+        if (tick) {
+            timer::tick_again_soon(cpu);  // between two coroutines: those would never see one
+        }
+    } else {
+        upcalls.in_handler = true;
+        upcalls.interrupted_pc = thread.frame.pc;
+        thread.frame.pc = upcalls.handler;
     }
 }
 
-bool finish_upcall(Process& process) {
-    Attachment& attachment = process.attachment;
+std::int64_t take_upcall(Thread& thread) {
+    Upcalls& upcalls = thread.upcalls;
+    if (!upcalls.in_handler) {
+        return negative(Errno::invalid);
+    }
+    upcalls.in_handler = false;
+    return static_cast<std::int64_t>(upcalls.interrupted_pc);
+}
+
+std::int64_t give_upcall(Thread& thread, UserAddr pc) {
+    Upcalls& upcalls = thread.upcalls;
+    if (upcalls.in_handler || thread.line == nullptr || cpu_features.user_interrupts
+        || pc >= kUserEnd) {
+        return negative(Errno::invalid);
+    }
+    upcalls.in_handler = true;
+    upcalls.interrupted_pc = pc;
+    return 0;
+}
+
+bool finish_upcall(Thread& thread) {
+    Upcalls& upcalls = thread.upcalls;
     std::uint32_t instruction = 0;
-    if (!attachment.in_handler
-        || !process.space.read(&instruction, process.frame.pc, sizeof instruction)
+    if (!upcalls.in_handler
+        || !thread.process.space.read(&instruction, thread.frame.pc, sizeof instruction)
         || instruction != COPS_INSN_URET) {
         return false;
     }
-    attachment.in_handler = false;
-    process.frame.pc = attachment.interrupted_pc;
+    upcalls.in_handler = false;
+    thread.frame.pc = upcalls.interrupted_pc;
     return true;
 }
 
@@ -133,9 +166,9 @@ void complete_slot(Process& process, const virtio_cops_req& request, std::int64_
         virtio_cops::list_slot(
             attachment.lines[request.hart], heads, slot, request.slot, request.level
         );
-        ++process.counters.completed_by_kernel;
+        __atomic_fetch_add(&process.counters.completed_by_kernel, 1u, __ATOMIC_RELAXED);
     }
-    completion_arrived(process, request.process);
+    completion_arrived(process, request.process, request.hart);
 }
 
 }  // namespace kernel

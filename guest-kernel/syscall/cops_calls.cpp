@@ -10,6 +10,7 @@
 #include "syscall/syscall.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace kernel {
 
@@ -81,9 +82,9 @@ Result<void> map_pages(Process& process) {
         return std::unexpected(Errno::no_memory);
     }
     constexpr std::uint32_t kBoth = kRead | kWrite;
-    Result<void> result = space.map_page(COPS_PROCESS_PAGE_ADDRESS, attachment.line_page, kBoth);
+    Result<void> result = space.map_fixed(COPS_PROCESS_PAGE_ADDRESS, attachment.line_page, kBoth);
     if (result && boards) {
-        result = space.map_page(COPS_DOORBELL_ADDRESS, cops_device::doorbell_page(), kBoth);
+        result = space.map_fixed(COPS_DOORBELL_ADDRESS, cops_device::doorbell_page(), kBoth);
     } else if (result) {
         Area scratch;  // rung by nobody who knows that there is no host to hear
         scratch.start = COPS_DOORBELL_ADDRESS;
@@ -92,28 +93,34 @@ Result<void> map_pages(Process& process) {
         result = space.map(scratch);
     }
     if (result) {
-        result = space.map_page(COPS_HOST_PAGE_ADDRESS, host, kRead);
+        result = space.map_fixed(COPS_HOST_PAGE_ADDRESS, host, kRead);
     }
     if (result) {
-        result = space.map_page(COPS_KERNEL_PAGE_ADDRESS, kernel_page(), kRead);
+        result = space.map_fixed(COPS_KERNEL_PAGE_ADDRESS, kernel_page(), kRead);
     }
     for (unsigned i = 0; result && i < attachment.heads_count; ++i) {
         result =
-            space.map_page(COPS_HEADS_ADDRESS + i * kPageSize, attachment.heads_pages[i], kBoth);
+            space.map_fixed(COPS_HEADS_ADDRESS + i * kPageSize, attachment.heads_pages[i], kBoth);
     }
     for (unsigned i = 0; result && i < attachment.slot_page_count; ++i) {
         result =
-            space.map_page(COPS_SLOTS_ADDRESS + i * kPageSize, attachment.slot_pages[i], kBoth);
+            space.map_fixed(COPS_SLOTS_ADDRESS + i * kPageSize, attachment.slot_pages[i], kBoth);
     }
     return result;
 }
 
-void attached(Process& process) {
-    Attachment& attachment = process.attachment;
-    attachment.line = &attachment.lines[process.home->hart];
-    process.user_interrupts.utvec = attachment.handler;
-    const Guard guard(process.lock);
-    attachment.done = true;
+// The thread has its hart's line from here on, and its user interrupts.
+void take_line(Thread& thread) {
+    const Attachment& attachment = thread.process.attachment;
+    thread.user_interrupts.utvec = attachment.handler;
+    thread.upcalls.handler = attachment.handler;
+    thread.line = &attachment.lines[thread.home.hart];
+}
+
+void attached(Thread& thread) {
+    take_line(thread);
+    const Guard guard(thread.process.lock);
+    __atomic_store_n(&thread.process.attachment.done, true, __ATOMIC_RELEASE);
 }
 
 Async<std::uint32_t> register_process(Process* process) {
@@ -128,42 +135,81 @@ Async<std::uint32_t> register_process(Process* process) {
     co_return command.valid() ? co_await command : static_cast<std::uint32_t>(Errno::no_memory);
 }
 
-Async<void> blocking_attach(Process* process) {
+Async<void> blocking_attach(Thread* thread) {
     Operation operation;
-    const OperationScope scope(operation, *process);
-    Async<std::uint32_t> command = register_process(process);
+    Process& process = thread->process;
+    const OperationScope scope(operation, process);
+    Async<std::uint32_t> command = register_process(&process);
     const std::uint32_t status =
         command.valid() ? co_await command : static_cast<std::uint32_t>(Errno::no_memory);
     if (status == 0) {
-        process->attachment.registered = true;
-        attached(*process);
+        process.attachment.registered = true;
+        attached(*thread);
     }
-    finish_call(*process, -static_cast<std::int64_t>(status));
+    finish_call(*thread, -static_cast<std::int64_t>(status));
 }
 
-std::int64_t attach(Process& process, UserAddr address) {
+cops_attach describe(const Thread& thread, std::uint32_t slots, UserAddr handler) {
+    cops_attach attach{};
+    attach.slots = slots;
+    attach.lines = hart_limit;
+    attach.hart = thread.home.hart;
+    attach.user_interrupts = cpu_features.user_interrupts ? 1 : 0;
+    attach.handler = handler;
+    attach.process = thread.process.id();
+    attach.timebase = cpu_features.timebase;
+    return attach;
+}
+
+// Before it has its line: it comes back through switch_to(), which gives it its user interrupts and
+// its board.
+void come_back() {
+    leave_thread(this_cpu());
+    request_reschedule(this_cpu());
+}
+
+// Another thread of a process that has what is shared.
+std::int64_t join_attachment(Thread& thread, UserAddr address) {
+    const Attachment& attachment = thread.process.attachment;
+    if (thread.line != nullptr) {
+        return negative(Errno::busy);
+    }
+    const cops_attach attach = describe(thread, attachment.slots, attachment.handler);
+    if (!copy_out(thread.process.space, address, attach)) {
+        return negative(Errno::fault);
+    }
+    come_back();
+    take_line(thread);
+    return 0;
+}
+
+std::int64_t attach(Thread& thread, UserAddr address) {
+    Process& process = thread.process;
     cops_attach request{};
     if (!copy_in(process.space, request, address)) {
         return negative(Errno::fault);
     }
-    if (process.attachment.line_page != 0) {
-        return negative(Errno::busy);
+    if (__atomic_load_n(&process.attachment.done, __ATOMIC_ACQUIRE)) {
+        return join_attachment(thread, address);
     }
     std::uint32_t limit = kMaxSlots;
     if (cops_device::present()) {
         limit = std::min(limit, cops_device::config().max_slots);
     }
     limit -= limit % VIRTIO_COPS_SLOTS_PER_PAGE;
-    const std::uint32_t wanted = std::clamp<std::uint32_t>(request.slots, 1, limit);
+    const std::uint32_t wanted = static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>(std::uint64_t{request.slots} * hart_limit, 1, limit)
+    );
     const std::uint32_t slots = (wanted + VIRTIO_COPS_SLOTS_PER_PAGE - 1)
                                 / VIRTIO_COPS_SLOTS_PER_PAGE * VIRTIO_COPS_SLOTS_PER_PAGE;
-    request.slots = slots;
-    request.lines = hart_limit;
-    request.hart = process.home->hart;
-    request.user_interrupts = cpu_features.user_interrupts ? 1 : 0;
-    request.process = process.id();
-    if (!copy_out(process.space, address, request)) {
+    if (!copy_out(process.space, address, describe(thread, slots, request.handler))) {
         return negative(Errno::fault);
+    }
+    {
+        const Guard guard(process.lock);
+        if (std::exchange(process.attachment.begun, true)) {
+            return negative(Errno::busy);
+        }
     }
     if (!allocate_pages(process.attachment, slots)) {
         return negative(Errno::no_memory);  // what there is goes with the process
@@ -172,13 +218,11 @@ std::int64_t attach(Process& process, UserAddr address) {
         return negative(mapped.error());
     }
     process.attachment.handler = request.handler;
-    // It comes back through switch_to(), which gives it its user interrupts and its board.
-    leave_process(this_cpu());
-    request_reschedule(this_cpu());
+    come_back();
     if (cops_device::present()) {
-        return start_blocking(process, blocking_attach(&process));
+        return start_blocking(thread, blocking_attach(&thread));
     }
-    attached(process);
+    attached(thread);
     return 0;
 }
 
@@ -210,8 +254,39 @@ Result<void> copy_strings(Process& process, UserAddr list, Strings& strings) {
     return {};
 }
 
+// What the caller wants for its child; without a wish as much as it has itself, up to the default.
+Result<Limits> child_limits(Process& process, UserAddr address) {
+    const Limits& own = process.limits;
+    const Limits usual;
+    Limits limits{
+        .ceiling = own.ceiling,
+        .weight = std::min(own.weight, usual.weight),
+        .share = std::min(own.share, usual.share),
+    };
+    if (address == 0) {
+        return limits;
+    }
+    cops_process_limits wanted{};
+    if (!copy_in(process.space, wanted, address)) {
+        return std::unexpected(Errno::fault);
+    }
+    limits = {.ceiling = wanted.ceiling, .weight = wanted.weight, .share = wanted.share};
+    if (limits.ceiling >= VIRTIO_COPS_LEVELS || limits.weight == 0
+        || limits.weight > Limits::kMaxWeight || limits.share > Limits::kMaxShare) {
+        return std::unexpected(Errno::invalid);
+    }
+    if (!own.allows(limits)) {
+        return std::unexpected(Errno::not_permitted);
+    }
+    return limits;
+}
+
 std::int64_t spawn_process(Process& process, Arguments args) {
     char path[256];
+    const Result<Limits> limits = child_limits(process, args[3]);
+    if (!limits) {
+        return negative(limits.error());
+    }
     const Result<std::size_t> length = copy_string(process.space, path, args[0]);
     if (!length) {
         return negative(length.error());
@@ -228,7 +303,12 @@ std::int64_t spawn_process(Process& process, Arguments args) {
         }
         if (copied) {
             const Result<std::int32_t> pid = start_process(
-                std::string_view(path, *length), arguments, environment, process.pid, next_home()
+                std::string_view(path, *length),
+                arguments,
+                environment,
+                process.pid,
+                *limits,
+                next_home()
             );
             result = pid ? *pid : negative(pid.error());
         } else {
@@ -241,21 +321,24 @@ std::int64_t spawn_process(Process& process, Arguments args) {
 }
 
 // The status of a child that has ended; kWouldWait while it lives.
-std::int64_t take_status(Process& process, std::int32_t pid) {
-    Process* const child = find_process(pid);
-    if (child == nullptr || child->parent != process.pid) {
-        return negative(Errno::no_child);
-    }
-    if (child->state != ProcessState::zombie) {
-        return kWouldWait;
-    }
-    const auto status = static_cast<std::int64_t>(child->exit_status);
-    forget_process(*child);
-    return status;
+std::int64_t take_status(const Process& process, std::int32_t pid) {
+    const Result<std::uint32_t> status = reap_child(pid, process.pid);
+    return status                           ? static_cast<std::int64_t>(*status)
+           : status.error() == Errno::again ? kWouldWait
+                                            : negative(status.error());
 }
 
-Async<void> blocking_wait(Process* process, std::int32_t pid) {
+// It has not ended. The state comes before the pid: see make_fresh().
+bool is_living(const Process& child, std::int32_t pid) {
+    ProcessState state{};
+    __atomic_load(&child.state, &state, __ATOMIC_ACQUIRE);
+    return state != ProcessState::zombie && state != ProcessState::unused
+           && __atomic_load_n(&child.pid, __ATOMIC_RELAXED) == pid;
+}
+
+Async<void> blocking_wait(Thread* thread, std::int32_t pid) {
     Operation operation;
+    Process* const process = &thread->process;
     const OperationScope scope(operation, *process);
     std::int64_t result = kWouldWait;
     while (result == kWouldWait) {
@@ -267,7 +350,7 @@ Async<void> blocking_wait(Process* process, std::int32_t pid) {
             const Guard exits(child->exit_waiters.lock());
             if (operation.cancelled) {
                 result = negative(Errno::canceled);
-            } else if (child->pid == pid && child->state != ProcessState::zombie) {
+            } else if (is_living(*child, pid)) {
                 child->exit_waiters.add_locked(waiter);
                 operation.waiter = &waiter;
                 waits = true;
@@ -282,12 +365,23 @@ Async<void> blocking_wait(Process* process, std::int32_t pid) {
             result = take_status(*process, pid);
         }
     }
-    finish_call(*process, result);
+    finish_call(*thread, result);
 }
 
-std::int64_t wait_process(Process& process, std::int32_t pid) {
-    const std::int64_t status = take_status(process, pid);
-    return status == kWouldWait ? start_blocking(process, blocking_wait(&process, pid)) : status;
+std::int64_t wait_process(Thread& thread, std::int32_t pid) {
+    const std::int64_t status = take_status(thread.process, pid);
+    return status == kWouldWait ? start_blocking(thread, blocking_wait(&thread, pid)) : status;
+}
+
+// To all threads of that set of harts but the caller's own.
+std::int64_t kick_threads(Thread& thread, std::uint64_t harts) {
+    for (unsigned hart = 0; hart < hart_limit; ++hart) {
+        Thread* const other = thread_on(thread.process, hart);
+        if ((harts >> hart & 1) != 0 && other != nullptr && other != &thread) {
+            kick(*other);
+        }
+    }
+    return 0;
 }
 
 std::int64_t counters(Process& process, UserAddr address) {
@@ -303,12 +397,13 @@ std::int64_t counters(Process& process, UserAddr address) {
 
 }  // namespace
 
-std::int64_t cops_call(Process& process, std::uint64_t number, Arguments args) {
+std::int64_t cops_call(Thread& thread, std::uint64_t number, Arguments args) {
+    Process& process = thread.process;
     const auto slot = static_cast<std::uint32_t>(args[0]);
     const auto generation = static_cast<std::uint32_t>(args[1]);
     switch (number) {
     case COPS_SYS_ATTACH:
-        return attach(process, args[0]);
+        return attach(thread, args[0]);
     case COPS_SYS_SUBMIT:
         return submit(process, args[0], args[1]);
     case COPS_SYS_CANCEL:
@@ -317,28 +412,37 @@ std::int64_t cops_call(Process& process, std::uint64_t number, Arguments args) {
         if (args[2] >= VIRTIO_COPS_LEVELS) {
             return negative(Errno::invalid);
         }
+        const auto level = std::max(static_cast<std::uint32_t>(args[2]), process.limits.ceiling);
         if (!cops_device::present()) {
             return negative(Errno::no_entry);
         }
-        const Result<void> result = cops_device::set_slot_level(
-            process, slot, generation, static_cast<std::uint32_t>(args[2])
-        );
+        const Result<void> result = cops_device::set_slot_level(process, slot, generation, level);
         return result ? 0 : negative(result.error());
     }
     case COPS_SYS_PARK:
         cops_device::poll();
-        return park(process);
+        return park(thread);
     case COPS_SYS_YIELD:
         cops_device::poll();
-        end_turn(process);
+        end_turn(thread);
         request_reschedule(this_cpu());
         return 0;
     case COPS_SYS_SPAWN_PROCESS:
         return spawn_process(process, args);
     case COPS_SYS_WAIT_PROCESS:
-        return wait_process(process, static_cast<std::int32_t>(args[0]));
+        return wait_process(thread, static_cast<std::int32_t>(args[0]));
     case COPS_SYS_COUNTERS:
         return counters(process, args[0]);
+    case COPS_SYS_UPCALL_TAKE:
+        return take_upcall(thread);
+    case COPS_SYS_UPCALL_GIVE:
+        return give_upcall(thread, args[0]);
+    case COPS_SYS_ALLOC_CPU:
+        return allocate_harts(
+            process, static_cast<unsigned>(std::min<std::uint64_t>(args[0], kMaxHarts))
+        );
+    case COPS_SYS_KICK:
+        return kick_threads(thread, args[0]);
     default:
         return negative(Errno::no_call);
     }

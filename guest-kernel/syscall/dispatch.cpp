@@ -18,6 +18,7 @@ enum Number : std::uint64_t {
     nr_faccessat = 48,
     nr_openat = 56,
     nr_close = 57,
+    nr_getdents64 = 61,
     nr_lseek = 62,
     nr_read = 63,
     nr_write = 64,
@@ -59,6 +60,7 @@ enum Number : std::uint64_t {
     nr_sysinfo = 179,
     nr_brk = 214,
     nr_munmap = 215,
+    nr_clone = 220,
     nr_mmap = 222,
     nr_mprotect = 226,
     nr_madvise = 233,
@@ -80,110 +82,115 @@ std::int64_t unknown_call(std::uint64_t number) {
 }
 
 // Calls about files and memory.
-std::int64_t file_call(Process& process, std::uint64_t number, Arguments args) {
+std::int64_t file_call(Thread& thread, std::uint64_t number, Arguments args) {
     switch (number) {
     case nr_read:
-        return sys_read(process, args);
+        return sys_read(thread, args);
     case nr_write:
-        return sys_write(process, args);
+        return sys_write(thread, args);
     case nr_readv:
-        return sys_readv(process, args);
+        return sys_readv(thread, args);
     case nr_writev:
-        return sys_writev(process, args);
+        return sys_writev(thread, args);
     case nr_pread64:
-        return sys_pread(process, args);
+        return sys_pread(thread, args);
     case nr_pwrite64:
-        return sys_pwrite(process, args);
+        return sys_pwrite(thread, args);
     case nr_openat:
-        return sys_openat(process, args);
+        return sys_openat(thread, args);
     case nr_close:
-        return sys_close(process, args);
+        return sys_close(thread.process, args);
     case nr_lseek:
-        return sys_lseek(process, args);
+        return sys_lseek(thread, args);
     case nr_fstat:
-        return sys_fstat(process, args);
+        return sys_fstat(thread, args);
     case nr_newfstatat:
-        return sys_fstatat(process, args);
+        return sys_fstatat(thread, args);
     case nr_fsync:
     case nr_fdatasync:
-        return sys_fsync(process, args);
+        return sys_fsync(thread, args);
     case nr_faccessat:
-        return sys_faccessat(process, args);
+        return sys_faccessat(thread, args);
     case nr_dup:
-        return sys_dup(process, args);
+        return sys_dup(thread.process, args);
     case nr_dup3:
-        return sys_dup3(process, args);
+        return sys_dup3(thread.process, args);
     case nr_fcntl:
-        return sys_fcntl(process, args);
+        return sys_fcntl(thread.process, args);
     case nr_ioctl:
-        return sys_ioctl(process, args);
+        return sys_ioctl(thread.process, args);
+    case nr_getdents64:
+        return sys_getdents(thread, args);
     case nr_readlinkat:
-        return sys_readlinkat(process, args);
+        return sys_readlinkat(thread, args);
     case nr_getcwd:
-        return sys_getcwd(process, args);
+        return sys_getcwd(thread.process, args);
     case nr_brk:
-        return sys_brk(process, args);
+        return sys_brk(thread.process, args);
     case nr_mmap:
-        return sys_mmap(process, args);
+        return sys_mmap(thread.process, args);
     case nr_munmap:
-        return sys_munmap(process, args);
+        return sys_munmap(thread.process, args);
     case nr_mprotect:
-        return sys_mprotect(process, args);
+        return sys_mprotect(thread.process, args);
     default:
         return unknown_call(number);
     }
 }
 
-std::int64_t linux_call(Process& process, std::uint64_t number, Arguments args) {
+std::int64_t linux_call(Thread& thread, std::uint64_t number, Arguments args) {
     switch (number) {
     case nr_exit:
+        return sys_exit(thread, args);
     case nr_exit_group:
-        return sys_exit(process, args);
+        return sys_exit_group(thread, args);
+    case nr_clone:
+        return sys_clone(thread, args);
     case nr_clock_gettime:
-        return sys_clock_gettime(process, args);
+        return sys_clock_gettime(thread.process, args);
     case nr_clock_getres:
-        return sys_clock_getres(process, args);
+        return sys_clock_getres(thread.process, args);
     case nr_gettimeofday:
-        return sys_gettimeofday(process, args);
+        return sys_gettimeofday(thread.process, args);
     case nr_nanosleep:
-        return sys_nanosleep(process, args);
+        return sys_nanosleep(thread, args);
     case nr_clock_nanosleep:
-        return sys_clock_nanosleep(process, args);
+        return sys_clock_nanosleep(thread, args);
     case nr_uname:
-        return sys_uname(process, args);
+        return sys_uname(thread.process, args);
     case nr_sysinfo:
-        return sys_sysinfo(process, args);
+        return sys_sysinfo(thread.process, args);
     case nr_getrandom:
-        return sys_getrandom(process, args);
+        return sys_getrandom(thread.process, args);
     case nr_prlimit64:
-        return sys_prlimit(process, args);
+        return sys_prlimit(thread.process, args);
     case nr_kill:
     case nr_tkill:
-        return sys_kill(process, static_cast<std::int64_t>(args[0]), args[1]);
+        return sys_kill(thread, static_cast<std::int64_t>(args[0]), args[1]);
     case nr_tgkill:
-        return sys_kill(process, static_cast<std::int64_t>(args[0]), args[2]);
+        return sys_kill(thread, static_cast<std::int64_t>(args[0]), args[2]);
     case nr_rt_sigaction:
-        return sys_sigaction(process, args);
+        return sys_sigaction(thread.process, args);
     case nr_rt_sigprocmask:
-        return sys_sigprocmask(process, args);
+        return sys_sigprocmask(thread.process, args);
     case nr_futex:
-        return sys_futex(process, args);
+        return sys_futex(thread, args);
     case nr_sched_getaffinity:
-        return sys_sched_getaffinity(process, args);
+        return sys_sched_getaffinity(thread.process, args);
     case nr_sched_yield:
-        end_turn(process);
+        end_turn(thread);
         request_reschedule(this_cpu());
         return 0;
     case nr_set_tid_address:
-        return process.pid;
+        return sys_set_tid_address(thread, args);
     case nr_getpid:
+        return thread.process.pid;
     case nr_gettid:
-        return process.pid;
+        return thread.tid;
     case nr_getppid:
-        return process.parent;
+        return thread.process.parent;
     case nr_riscv_flush_icache:
-        csr::fence_instructions();
-        return 0;
+        return sys_flush_instructions(thread.process, args);
     case nr_getuid:
     case nr_geteuid:
     case nr_getgid:
@@ -193,14 +200,14 @@ std::int64_t linux_call(Process& process, std::uint64_t number, Arguments args) 
     case nr_madvise:  // advice
         return 0;
     default:
-        return file_call(process, number, args);
+        return file_call(thread, number, args);
     }
 }
 
 }  // namespace
 
-std::uint32_t call_level(const Process& process) {
-    const std::uint32_t level = level_of(process);
+std::uint32_t call_level(const Thread& thread) {
+    const std::uint32_t level = level_of(thread);
     return level < VIRTIO_COPS_LEVELS ? level : VIRTIO_COPS_LEVELS - 1;
 }
 
@@ -211,23 +218,25 @@ void count_coroutine() {
     __atomic_fetch_add(&coroutines, 1u, __ATOMIC_RELAXED);
 }
 
-std::int64_t start_blocking(Process& process, Async<void> coroutine) {
+std::int64_t start_blocking(Thread& thread, Async<void> coroutine) {
     if (!coroutine.valid()) {
         return negative(Errno::no_memory);
     }
-    const std::uint32_t level = call_level(process);
+    const std::uint32_t level = call_level(thread);
     // Blocked first: the coroutine may end on another hart before spawn() returns.
-    block(process);
+    block(thread);
+    __atomic_fetch_add(&thread.process.promised, 1u, __ATOMIC_RELAXED);
     if (spawn(std::move(coroutine), level) == 0) {
-        make_runnable(process);
+        __atomic_fetch_sub(&thread.process.promised, 1u, __ATOMIC_RELAXED);
+        make_runnable(thread);
         return negative(Errno::no_memory);
     }
     count_coroutine();
     return kLater;
 }
 
-void system_call(Process& process) {
-    TrapFrame& frame = process.frame;
+void system_call(Thread& thread) {
+    TrapFrame& frame = thread.frame;
     const std::uint64_t number = frame.reg(17);
     const std::uint64_t args[6] = {
         frame.argument(0),
@@ -237,8 +246,8 @@ void system_call(Process& process) {
         frame.argument(4),
         frame.argument(5),
     };
-    const std::int64_t result = number >= COPS_SYS_ATTACH ? cops_call(process, number, args)
-                                                          : linux_call(process, number, args);
+    const std::int64_t result = number >= COPS_SYS_ATTACH ? cops_call(thread, number, args)
+                                                          : linux_call(thread, number, args);
     if (result != kLater) {
         frame.argument(0) = static_cast<std::uint64_t>(result);
     }

@@ -11,6 +11,7 @@
 #include "mm/user_memory.hpp"
 #include "proc/schedule.hpp"
 #include "syscall/io.hpp"
+#include "syscall/paths.hpp"
 
 #include <algorithm>
 
@@ -24,9 +25,9 @@ constexpr std::uint32_t kCreate = 0100;
 constexpr std::uint32_t kDirectoryOnly = 0200000;
 constexpr std::uint32_t kCloseOnExec = 02000000;
 constexpr std::uint32_t kAppend = 02000;
-constexpr int kAtCurrentDirectory = -100;
 constexpr std::uint64_t kAtEmptyPath = 0x1000;
 constexpr std::uint32_t kCharacterDevice = 0020620;
+constexpr std::uint32_t kReadableDirectory = 0040555;
 constexpr std::uint64_t kMaxBytes = 0x7ffff000;  // of one call, as Linux has it
 constexpr std::uint64_t kMaxVectors = 1024;
 
@@ -90,61 +91,37 @@ std::int64_t deliver_stat(Process& process, UserAddr to, const virtio_cops_stat&
     return copy_out(process.space, to, out) ? 0 : negative(Errno::fault);
 }
 
-Async<void> blocking_transfer(Process* process, FileRef file, Transfer transfer) {
+Async<void> blocking_transfer(Thread* thread, FileRef file, Transfer transfer) {
     Operation operation;
-    const OperationScope scope(operation, *process);
+    const OperationScope scope(operation, thread->process);
     Async<std::int64_t> work = transfer_slowly(operation, *file, transfer);
-    finish_call(*process, work.valid() ? co_await work : negative(Errno::no_memory));
+    finish_call(*thread, work.valid() ? co_await work : negative(Errno::no_memory));
 }
 
-// The path's memory belongs to the coroutine.
-class OwnedPath {
-public:
-    explicit OwnedPath(std::string_view path)
-        : text_(static_cast<char*>(heap::allocate(path.size() + 1)))
-        , size_(path.size()) {
-        if (text_ != nullptr) {
-            __builtin_memcpy(text_, path.data(), size_);
-        }
-    }
-    OwnedPath(OwnedPath&& other) noexcept
-        : text_(std::exchange(other.text_, nullptr))
-        , size_(other.size_) {}
-    OwnedPath& operator=(OwnedPath&&) = delete;
-    ~OwnedPath() { heap::free(text_); }
-    bool valid() const { return text_ != nullptr; }
-    std::string_view view() const { return {text_, size_}; }
-
-private:
-    char* text_;
-    std::size_t size_;
-};
-
-Async<void>
-blocking_open(Process* process, OwnedPath path, std::uint32_t flags, std::uint32_t mode) {
+Async<void> blocking_open(Thread* thread, OwnedPath path, std::uint32_t flags, std::uint32_t mode) {
     Operation operation;
-    const OperationScope scope(operation, *process);
+    const OperationScope scope(operation, thread->process);
     Async<std::int64_t> work =
-        open_slowly(operation, path.view(), flags, mode, call_level(*process));
-    finish_call(*process, work.valid() ? co_await work : negative(Errno::no_memory));
+        open_slowly(operation, path.view(), flags, mode, call_level(*thread));
+    finish_call(*thread, work.valid() ? co_await work : negative(Errno::no_memory));
 }
 
-Async<void> blocking_stat(Process* process, FileRef file, UserAddr to) {
+Async<void> blocking_stat(Thread* thread, FileRef file, UserAddr to) {
     Operation operation;
-    const OperationScope scope(operation, *process);
+    const OperationScope scope(operation, thread->process);
     virtio_cops_stat stat{};
-    Async<std::int64_t> work = host::stat(&operation, file->handle, call_level(*process), &stat);
+    Async<std::int64_t> work = host::stat(&operation, file->handle, call_level(*thread), &stat);
     std::int64_t result = work.valid() ? co_await work : negative(Errno::no_memory);
     if (result == 0) {
-        result = deliver_stat(*process, to, stat);
+        result = deliver_stat(thread->process, to, stat);
     }
-    finish_call(*process, result);
+    finish_call(*thread, result);
 }
 
-Async<void> blocking_stat_path(Process* process, OwnedPath path, UserAddr to) {
+Async<void> blocking_stat_path(Thread* thread, OwnedPath path, UserAddr to) {
     Operation operation;
-    const OperationScope scope(operation, *process);
-    const std::uint32_t level = call_level(*process);
+    const OperationScope scope(operation, thread->process);
+    const std::uint32_t level = call_level(*thread);
     Async<host::Opened> open = host::open(&operation, path.view(), 0, 0, level);
     host::Opened opened{.error = negative(Errno::no_memory)};
     if (open.valid()) {
@@ -157,10 +134,10 @@ Async<void> blocking_stat_path(Process* process, OwnedPath path, UserAddr to) {
         Async<std::int64_t> work = host::stat(&operation, file->handle, level, &stat);
         result = work.valid() ? co_await work : negative(Errno::no_memory);
         if (result == 0 && to != 0) {
-            result = deliver_stat(*process, to, stat);
+            result = deliver_stat(thread->process, to, stat);
         }
     }
-    finish_call(*process, result);
+    finish_call(*thread, result);
 }
 
 std::int64_t seek_from(File& file, std::int64_t base, std::int64_t move) {
@@ -172,65 +149,50 @@ std::int64_t seek_from(File& file, std::int64_t base, std::int64_t move) {
     return target;
 }
 
-Async<void> blocking_seek_end(Process* process, FileRef file, std::int64_t move) {
+Async<void> blocking_seek_end(Thread* thread, FileRef file, std::int64_t move) {
     Operation operation;
-    const OperationScope scope(operation, *process);
+    const OperationScope scope(operation, thread->process);
     virtio_cops_stat stat{};
-    Async<std::int64_t> work = host::stat(&operation, file->handle, call_level(*process), &stat);
+    Async<std::int64_t> work = host::stat(&operation, file->handle, call_level(*thread), &stat);
     std::int64_t result = work.valid() ? co_await work : negative(Errno::no_memory);
     if (result == 0) {
         result = seek_from(*file, static_cast<std::int64_t>(stat.size), move);
     }
-    finish_call(*process, result);
+    finish_call(*thread, result);
 }
 
-Async<void> blocking_sync(Process* process, FileRef file) {
+Async<void> blocking_sync(Thread* thread, FileRef file) {
     Operation operation;
-    const OperationScope scope(operation, *process);
+    const OperationScope scope(operation, thread->process);
     virtio_cops_req header{};
     header.opcode = VIRTIO_COPS_OP_FSYNC;
-    header.level = call_level(*process);
+    header.level = call_level(*thread);
     header.handle = file->handle;
     Async<std::int64_t> work = cops_device::transfer(
         &operation, header, virtio_cops::Direction::to_device, virtio_cops::Segment{}
     );
-    finish_call(*process, work.valid() ? co_await work : negative(Errno::no_memory));
+    finish_call(*thread, work.valid() ? co_await work : negative(Errno::no_memory));
 }
 
-// A linked path of a system call, absolute: relative ones begin at "/".
-Result<std::string_view>
-path_argument(Process& process, std::uint64_t directory, UserAddr from, std::span<char> buffer) {
-    const Result<std::size_t> length = copy_string(process.space, buffer, from);
-    if (!length) {
-        return std::unexpected(length.error());
-    }
-    const std::string_view path(buffer.data(), *length);
-    if (path.empty()) {
-        return std::unexpected(Errno::no_entry);
-    }
-    if (path[0] != '/' && static_cast<int>(directory) != kAtCurrentDirectory) {
-        return std::unexpected(Errno::not_supported);
-    }
-    return path;
-}
-
-std::int64_t transfer_call(Process& process, std::uint64_t descriptor, Transfer transfer) {
+std::int64_t transfer_call(Thread& thread, std::uint64_t descriptor, Transfer transfer) {
+    Process& process = thread.process;
     Result<File*> found = process.files.get(static_cast<int>(descriptor));
     if (!found) {
         return negative(found.error());
     }
     FileRef file(*found);
     transfer.bytes = std::min(transfer.bytes, kMaxBytes);
-    transfer.level = call_level(process);
+    transfer.level = call_level(thread);
     const std::int64_t result = transfer_now(process, *file, transfer);
     if (result != kWouldWait) {
         return result;
     }
-    return start_blocking(process, blocking_transfer(&process, std::move(file), transfer));
+    return start_blocking(thread, blocking_transfer(&thread, std::move(file), transfer));
 }
 
 // One vector at a time; a short one ends it. Only the first may wait, as a plain call would.
-std::int64_t vector_call(Process& process, Arguments args, bool write) {
+std::int64_t vector_call(Thread& thread, Arguments args, bool write) {
+    Process& process = thread.process;
     if (args[2] > kMaxVectors) {
         return negative(Errno::invalid);
     }
@@ -245,7 +207,7 @@ std::int64_t vector_call(Process& process, Arguments args, bool write) {
         }
         const Transfer transfer{.write = write, .buffer = vector.base, .bytes = vector.bytes};
         if (total == 0) {
-            total = transfer_call(process, args[0], transfer);
+            total = transfer_call(thread, args[0], transfer);
             if (total < 0 || static_cast<std::uint64_t>(total) < vector.bytes) {
                 return total;
             }
@@ -303,7 +265,9 @@ Async<std::int64_t> host_transfer(Operation& operation, File& file, Transfer tra
     request->pinned = true;
     request->direction =
         transfer.write ? virtio_cops::Direction::to_device : virtio_cops::Direction::from_device;
-    request->header.opcode = transfer.write ? VIRTIO_COPS_OP_WRITE : VIRTIO_COPS_OP_READ;
+    request->header.opcode = transfer.entries ? VIRTIO_COPS_OP_GETDENTS
+                             : transfer.write ? VIRTIO_COPS_OP_WRITE
+                                              : VIRTIO_COPS_OP_READ;
     request->header.level = transfer.level;
     request->header.handle = file.handle;
     request->header.offset = current ? __atomic_load_n(&file.offset, __ATOMIC_RELAXED)
@@ -314,7 +278,9 @@ Async<std::int64_t> host_transfer(Operation& operation, File& file, Transfer tra
         co_return negative(Errno::no_memory);
     }
     const std::int64_t result = co_await work;
-    if (result > 0 && current) {
+    if (result > 0 && transfer.entries) {
+        advance_to_last_entry(process, file, transfer.buffer, static_cast<std::uint64_t>(result));
+    } else if (result > 0 && current) {
         __atomic_fetch_add(&file.offset, static_cast<std::uint64_t>(result), __ATOMIC_RELAXED);
     }
     co_return result;
@@ -411,6 +377,9 @@ Async<std::int64_t> open_slowly(
     if (opened.file == nullptr) {
         co_return opened.error;
     }
+    if ((flags & kDirectoryOnly) != 0) {
+        remember_path(*opened.file, path);
+    }
     co_return add_descriptor(*operation.owner, FileRef(opened.file), flags);
 }
 
@@ -439,37 +408,37 @@ std::int64_t stat_now(const File& file, virtio_cops_stat& out) {
     }
 }
 
-std::int64_t sys_read(Process& process, Arguments args) {
-    return transfer_call(process, args[0], {.buffer = args[1], .bytes = args[2]});
+std::int64_t sys_read(Thread& thread, Arguments args) {
+    return transfer_call(thread, args[0], {.buffer = args[1], .bytes = args[2]});
 }
-std::int64_t sys_write(Process& process, Arguments args) {
-    return transfer_call(process, args[0], {.write = true, .buffer = args[1], .bytes = args[2]});
+std::int64_t sys_write(Thread& thread, Arguments args) {
+    return transfer_call(thread, args[0], {.write = true, .buffer = args[1], .bytes = args[2]});
 }
-std::int64_t sys_pread(Process& process, Arguments args) {
-    const auto offset = static_cast<std::int64_t>(args[3]);
-    return offset < 0
-               ? negative(Errno::invalid)
-               : transfer_call(
-                     process, args[0], {.buffer = args[1], .bytes = args[2], .offset = offset}
-                 );
-}
-std::int64_t sys_pwrite(Process& process, Arguments args) {
+std::int64_t sys_pread(Thread& thread, Arguments args) {
     const auto offset = static_cast<std::int64_t>(args[3]);
     return offset < 0 ? negative(Errno::invalid)
                       : transfer_call(
-                            process,
+                            thread, args[0], {.buffer = args[1], .bytes = args[2], .offset = offset}
+                        );
+}
+std::int64_t sys_pwrite(Thread& thread, Arguments args) {
+    const auto offset = static_cast<std::int64_t>(args[3]);
+    return offset < 0 ? negative(Errno::invalid)
+                      : transfer_call(
+                            thread,
                             args[0],
                             {.write = true, .buffer = args[1], .bytes = args[2], .offset = offset}
                         );
 }
-std::int64_t sys_readv(Process& process, Arguments args) {
-    return vector_call(process, args, false);
+std::int64_t sys_readv(Thread& thread, Arguments args) {
+    return vector_call(thread, args, false);
 }
-std::int64_t sys_writev(Process& process, Arguments args) {
-    return vector_call(process, args, true);
+std::int64_t sys_writev(Thread& thread, Arguments args) {
+    return vector_call(thread, args, true);
 }
 
-std::int64_t sys_openat(Process& process, Arguments args) {
+std::int64_t sys_openat(Thread& thread, Arguments args) {
+    Process& process = thread.process;
     char buffer[Path::kMax];
     const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
     if (!path) {
@@ -485,8 +454,7 @@ std::int64_t sys_openat(Process& process, Arguments args) {
         return negative(Errno::no_memory);
     }
     return start_blocking(
-        process,
-        blocking_open(&process, std::move(owned), flags, static_cast<std::uint32_t>(args[3]))
+        thread, blocking_open(&thread, std::move(owned), flags, static_cast<std::uint32_t>(args[3]))
     );
 }
 
@@ -494,7 +462,8 @@ std::int64_t sys_close(Process& process, Arguments args) {
     return close_now(process, static_cast<int>(args[0]));
 }
 
-std::int64_t sys_lseek(Process& process, Arguments args) {
+std::int64_t sys_lseek(Thread& thread, Arguments args) {
+    Process& process = thread.process;
     Result<File*> found = process.files.get(static_cast<int>(args[0]));
     if (!found) {
         return negative(found.error());
@@ -510,8 +479,7 @@ std::int64_t sys_lseek(Process& process, Arguments args) {
         base = static_cast<std::int64_t>(file->entry->data.size());
     } else if (args[2] == 2 && file->kind == File::Kind::host) {
         return start_blocking(
-            process,
-            blocking_seek_end(&process, std::move(file), static_cast<std::int64_t>(args[1]))
+            thread, blocking_seek_end(&thread, std::move(file), static_cast<std::int64_t>(args[1]))
         );
     } else if (args[2] != 0) {
         return negative(Errno::invalid);
@@ -519,7 +487,8 @@ std::int64_t sys_lseek(Process& process, Arguments args) {
     return seek_from(*file, base, static_cast<std::int64_t>(args[1]));
 }
 
-std::int64_t sys_fstat(Process& process, Arguments args) {
+std::int64_t sys_fstat(Thread& thread, Arguments args) {
+    Process& process = thread.process;
     Result<File*> found = process.files.get(static_cast<int>(args[0]));
     if (!found) {
         return negative(found.error());
@@ -527,27 +496,33 @@ std::int64_t sys_fstat(Process& process, Arguments args) {
     FileRef file(*found);
     virtio_cops_stat stat;
     if (stat_now(*file, stat) == kWouldWait) {
-        return start_blocking(process, blocking_stat(&process, std::move(file), args[1]));
+        return start_blocking(thread, blocking_stat(&thread, std::move(file), args[1]));
     }
     return deliver_stat(process, args[1], stat);
 }
 
-std::int64_t sys_fstatat(Process& process, Arguments args) {
+std::int64_t sys_fstatat(Thread& thread, Arguments args) {
+    Process& process = thread.process;
     char buffer[Path::kMax];
     const Result<std::size_t> length = copy_string(process.space, buffer, args[1]);
     if (length && *length == 0 && (args[3] & kAtEmptyPath) != 0) {
-        return sys_fstat(process, {args[0], args[2], 0, 0, 0, 0});
+        return sys_fstat(thread, {args[0], args[2], 0, 0, 0, 0});
     }
     const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
     if (!path) {
         return negative(path.error());
     }
+    if (host::is_host_root(*path)) {
+        virtio_cops_stat stat{};
+        stat.mode = kReadableDirectory;
+        stat.nlink = 2;
+        return deliver_stat(process, args[2], stat);
+    }
     if (host::is_host_path(*path)) {
         OwnedPath owned(*path);
-        return owned.valid() ? start_blocking(
-                                   process, blocking_stat_path(&process, std::move(owned), args[2])
-                               )
-                             : negative(Errno::no_memory);
+        return owned.valid()
+                   ? start_blocking(thread, blocking_stat_path(&thread, std::move(owned), args[2]))
+                   : negative(Errno::no_memory);
     }
     const InitrdEntry* const entry = initrd::find(*path);
     if (entry == nullptr) {
@@ -558,7 +533,8 @@ std::int64_t sys_fstatat(Process& process, Arguments args) {
     return deliver_stat(process, args[2], stat);
 }
 
-std::int64_t sys_fsync(Process& process, Arguments args) {
+std::int64_t sys_fsync(Thread& thread, Arguments args) {
+    Process& process = thread.process;
     Result<File*> found = process.files.get(static_cast<int>(args[0]));
     if (!found) {
         return negative(found.error());
@@ -567,19 +543,23 @@ std::int64_t sys_fsync(Process& process, Arguments args) {
     if (file->kind != File::Kind::host) {
         return negative(Errno::invalid);
     }
-    return start_blocking(process, blocking_sync(&process, std::move(file)));
+    return start_blocking(thread, blocking_sync(&thread, std::move(file)));
 }
 
-std::int64_t sys_faccessat(Process& process, Arguments args) {
+std::int64_t sys_faccessat(Thread& thread, Arguments args) {
+    Process& process = thread.process;
     char buffer[Path::kMax];
     const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
     if (!path) {
         return negative(path.error());
     }
+    if (host::is_host_root(*path)) {
+        return 0;
+    }
     if (host::is_host_path(*path)) {
         OwnedPath owned(*path);
         return owned.valid()
-                   ? start_blocking(process, blocking_stat_path(&process, std::move(owned), 0))
+                   ? start_blocking(thread, blocking_stat_path(&thread, std::move(owned), 0))
                    : negative(Errno::no_memory);
     }
     constexpr std::uint64_t kWriteAccess = 2;
@@ -651,24 +631,6 @@ std::int64_t sys_ioctl(Process& process, Arguments args) {
     }
     const FileRef file(*found);
     return negative(Errno::not_terminal);  // no line discipline: the console passes bytes
-}
-
-std::int64_t sys_readlinkat(Process& process, Arguments args) {
-    char buffer[Path::kMax];
-    const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
-    if (!path) {
-        return negative(path.error());
-    }
-    return negative(initrd::find(*path) != nullptr ? Errno::invalid : Errno::no_entry);
-}
-
-std::int64_t sys_getcwd(Process& process, Arguments args) {
-    const char root[] = "/";
-    if (args[1] < sizeof root) {
-        return negative(Errno::range);
-    }
-    return process.space.write(args[0], root, sizeof root) ? std::int64_t{sizeof root}
-                                                           : negative(Errno::fault);
 }
 
 }  // namespace kernel

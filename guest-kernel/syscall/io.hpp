@@ -13,6 +13,7 @@ namespace kernel {
 /// A read or write of user memory on an open file.
 struct Transfer {
     bool write = false;
+    bool entries = false;  ///< Reads directory entries in place of bytes.
     UserAddr buffer = 0;
     std::uint64_t bytes = 0;
     std::int64_t offset = COPS_OFFSET_CURRENT;
@@ -39,6 +40,19 @@ std::int64_t close_now(Process& process, int descriptor);
 
 /// The state of a file as virtio-cops has it; kWouldWait for host files.
 std::int64_t stat_now(const File& file, virtio_cops_stat& out);
+
+/// struct timespec.
+struct Time {
+    std::int64_t seconds;
+    std::int64_t nanoseconds;
+};
+bool is_valid(const Time& time);
+/// Of a valid one; no more than centuries.
+std::uint64_t in_nanoseconds(const Time& time);
+inline constexpr std::uint64_t kRealtime = 0;   ///< CLOCK_REALTIME
+inline constexpr std::uint64_t kMonotonic = 1;  ///< CLOCK_MONOTONIC
+/// Nanoseconds that a clock of Linux's numbers shows.
+std::uint64_t clock_now(std::uint64_t clock);
 
 /// Waits; cancelled early with -ECANCELED.
 Async<std::int64_t> sleep_until(Operation& operation, std::uint64_t deadline);

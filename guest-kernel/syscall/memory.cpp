@@ -38,8 +38,17 @@ Result<void> take_file(Process& process, Area& area, int descriptor, std::uint64
     }
     area.file = file->entry->data.data() + (offset < size ? offset : size);
     area.file_bytes = offset < size ? size - offset : 0;
-    area.file_start = area.start;
     return {};
+}
+
+// In place of what is there, unless the flags forbid that.
+Result<void>
+map_there(Process& process, Area& area, UserAddr start, std::uint64_t bytes, std::uint64_t flags) {
+    area.start = start;
+    area.end = start + bytes;
+    area.file_start = start;
+    return (flags & kMapFixedNoReplace) != 0 ? process.space.map(area)
+                                             : process.space.replace(area);
 }
 
 }  // namespace
@@ -55,15 +64,6 @@ std::int64_t sys_mmap(Process& process, Arguments args) {
         return negative(args[1] > kUserEnd ? Errno::no_memory : Errno::invalid);
     }
     Area area;
-    area.start = args[0];
-    if (!fixed) {
-        const Result<UserAddr> found = process.space.find_free(page_up(args[1]));
-        if (!found) {
-            return negative(found.error());
-        }
-        area.start = *found;
-    }
-    area.end = area.start + page_up(args[1]);
     area.rights = rights_of(args[2]);
     area.committed = (area.rights & kWrite) != 0 && (flags & kMapNoReserve) == 0;
     if ((flags & kMapAnonymous) == 0) {
@@ -72,13 +72,8 @@ std::int64_t sys_mmap(Process& process, Arguments args) {
             return negative(file.error());
         }
     }
-    if ((flags & kMapFixed) != 0 && (flags & kMapFixedNoReplace) == 0) {
-        const Result<void> cleared = process.space.unmap(area.start, area.end);
-        if (!cleared) {
-            return negative(cleared.error());
-        }
-    }
-    const Result<void> mapped = process.space.map(area);
+    const Result<void> mapped = fixed ? map_there(process, area, args[0], page_up(args[1]), flags)
+                                      : process.space.map_anywhere(area, page_up(args[1]));
     return mapped ? static_cast<std::int64_t>(area.start) : negative(mapped.error());
 }
 

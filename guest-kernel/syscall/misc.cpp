@@ -16,8 +16,6 @@ namespace kernel {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::uint64_t kRealtime = 0;
-constexpr std::uint64_t kRealtimeCoarse = 5;
 constexpr std::uint64_t kClocks = 8;
 constexpr std::uint64_t kAbsolute = 1;  // TIMER_ABSTIME
 constexpr std::uint64_t kSignals = 64;
@@ -26,11 +24,6 @@ constexpr std::uint64_t kMaxRandom = 1 << 20;
 
 constinit bool stats = false;
 constinit std::uint64_t boot_time = 0;
-
-struct Time {
-    std::int64_t seconds;
-    std::int64_t nanoseconds;
-};
 
 struct Names {
     char system[65];
@@ -60,7 +53,29 @@ struct SystemInfo {
 };
 static_assert(sizeof(SystemInfo) == 112);
 
+Async<void> blocking_sleep(Thread* thread, std::uint64_t deadline) {
+    Operation operation;
+    const OperationScope scope(operation, thread->process);
+    Async<std::int64_t> work = sleep_until(operation, deadline);
+    finish_call(*thread, work.valid() ? co_await work : negative(Errno::no_memory));
+}
+
+std::int64_t sleep_for(Thread& thread, std::uint64_t nanoseconds) {
+    return start_blocking(
+        thread, blocking_sleep(&thread, csr::now() + timer::from_nanoseconds(nanoseconds))
+    );
+}
+
+void set_text(char (&field)[65], const char* text) {
+    for (std::size_t i = 0; i < sizeof field - 1 && text[i] != 0; ++i) {
+        field[i] = text[i];
+    }
+}
+
+}  // namespace
+
 std::uint64_t clock_now(std::uint64_t clock) {
+    constexpr std::uint64_t kRealtimeCoarse = 5;
     const std::uint64_t since_boot = timer::to_nanoseconds(csr::now());
     return clock == kRealtime || clock == kRealtimeCoarse ? boot_time + since_boot : since_boot;
 }
@@ -76,27 +91,6 @@ std::uint64_t in_nanoseconds(const Time& time) {
            + static_cast<std::uint64_t>(time.nanoseconds);
 }
 
-Async<void> blocking_sleep(Process* process, std::uint64_t deadline) {
-    Operation operation;
-    const OperationScope scope(operation, *process);
-    Async<std::int64_t> work = sleep_until(operation, deadline);
-    finish_call(*process, work.valid() ? co_await work : negative(Errno::no_memory));
-}
-
-std::int64_t sleep_for(Process& process, std::uint64_t nanoseconds) {
-    return start_blocking(
-        process, blocking_sleep(&process, csr::now() + timer::from_nanoseconds(nanoseconds))
-    );
-}
-
-void set_text(char (&field)[65], const char* text) {
-    for (std::size_t i = 0; i < sizeof field - 1 && text[i] != 0; ++i) {
-        field[i] = text[i];
-    }
-}
-
-}  // namespace
-
 void want_stats(bool wanted) {
     stats = wanted;
 }
@@ -105,11 +99,6 @@ bool stats_wanted() {
 }
 void set_boot_time(std::uint64_t nanoseconds) {
     boot_time = nanoseconds;
-}
-
-std::int64_t sys_exit(Process& process, Arguments args) {
-    exit_process(process, static_cast<std::uint32_t>(args[0]) & 0xff);
-    return kLater;
 }
 
 std::int64_t sys_clock_gettime(Process& process, Arguments args) {
@@ -139,15 +128,17 @@ std::int64_t sys_gettimeofday(Process& process, Arguments args) {
     return args[0] == 0 || copy_out(process.space, args[0], time) ? 0 : negative(Errno::fault);
 }
 
-std::int64_t sys_nanosleep(Process& process, Arguments args) {
+std::int64_t sys_nanosleep(Thread& thread, Arguments args) {
+    Process& process = thread.process;
     Time time{};
     if (!copy_in(process.space, time, args[0])) {
         return negative(Errno::fault);
     }
-    return is_valid(time) ? sleep_for(process, in_nanoseconds(time)) : negative(Errno::invalid);
+    return is_valid(time) ? sleep_for(thread, in_nanoseconds(time)) : negative(Errno::invalid);
 }
 
-std::int64_t sys_clock_nanosleep(Process& process, Arguments args) {
+std::int64_t sys_clock_nanosleep(Thread& thread, Arguments args) {
+    Process& process = thread.process;
     Time time{};
     if (args[0] >= kClocks || !copy_in(process.space, time, args[2])) {
         return negative(args[0] >= kClocks ? Errno::invalid : Errno::fault);
@@ -160,7 +151,7 @@ std::int64_t sys_clock_nanosleep(Process& process, Arguments args) {
         const std::uint64_t now = clock_now(args[0]);
         wait = wait > now ? wait - now : 0;
     }
-    return sleep_for(process, wait);
+    return sleep_for(thread, wait);
 }
 
 std::int64_t sys_uname(Process& process, Arguments args) {
@@ -175,7 +166,7 @@ std::int64_t sys_uname(Process& process, Arguments args) {
 
 std::int64_t sys_sysinfo(Process& process, Arguments args) {
     SystemInfo info{};
-    info.uptime = static_cast<std::int64_t>(clock_now(1) / kSecond);
+    info.uptime = static_cast<std::int64_t>(clock_now(kMonotonic) / kSecond);
     info.total_ram = frames::total();
     info.free_ram = frames::available();
     info.processes = 1;
@@ -214,8 +205,8 @@ std::int64_t sys_prlimit(Process& process, Arguments args) {
 }
 
 // Only to oneself, and only to end: handlers are not called.
-std::int64_t sys_kill(Process& process, std::int64_t target, std::uint64_t signal) {
-    if (target != process.pid && target != 0) {
+std::int64_t sys_kill(Thread& thread, std::int64_t target, std::uint64_t signal) {
+    if (target != thread.process.pid && target != thread.tid && target != 0) {
         return negative(Errno::no_process);
     }
     if (signal > kSignals) {
@@ -224,7 +215,7 @@ std::int64_t sys_kill(Process& process, std::int64_t target, std::uint64_t signa
     if (signal == 0) {
         return 0;
     }
-    exit_process(process, 128 + static_cast<std::uint32_t>(signal));
+    exit_process(thread, 128 + static_cast<std::uint32_t>(signal));
     return kLater;
 }
 
@@ -242,44 +233,6 @@ std::int64_t sys_sigprocmask(Process& process, Arguments args) {
         return negative(Errno::invalid);
     }
     return args[2] == 0 || copy_out(process.space, args[2], none) ? 0 : negative(Errno::fault);
-}
-
-// One thread in a process: nobody else can change the word or wait for it.
-std::int64_t sys_futex(Process& process, Arguments args) {
-    constexpr std::uint64_t kCommand = 0x7f;
-    constexpr std::uint64_t kWait = 0;
-    constexpr std::uint64_t kWake = 1;
-    constexpr std::uint64_t kWaitBitset = 9;
-    constexpr std::uint64_t kWakeBitset = 10;
-    std::uint32_t word = 0;
-    switch (args[1] & kCommand) {
-    case kWait:
-    case kWaitBitset:
-        if ((args[0] & 3) != 0 || !copy_in(process.space, word, args[0])) {
-            return negative(Errno::fault);
-        }
-        if (word != static_cast<std::uint32_t>(args[2])) {
-            return negative(Errno::again);
-        }
-        if (args[3] != 0) {
-            return sys_nanosleep(process, {args[3], 0, 0, 0, 0, 0});
-        }
-        return negative(Errno::canceled);  // would never end
-    case kWake:
-    case kWakeBitset:
-        return 0;
-    default:
-        return negative(Errno::no_call);
-    }
-}
-
-std::int64_t sys_sched_getaffinity(Process& process, Arguments args) {
-    const std::uint64_t harts = std::uint64_t{1} << process.home->hart;
-    if (args[1] < sizeof harts) {
-        return negative(Errno::invalid);
-    }
-    return copy_out(process.space, args[2], harts) ? std::int64_t{sizeof harts}
-                                                   : negative(Errno::fault);
 }
 
 }  // namespace kernel

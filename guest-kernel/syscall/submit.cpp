@@ -207,8 +207,13 @@ Async<void> open_job(Job job) {
 }
 
 // kLater: the coroutine completes the slot.
-std::int64_t start_job(Async<void> coroutine, std::uint32_t level) {
-    if (spawn(std::move(coroutine), level) == 0) {
+std::int64_t start_job(const Job& job, Async<void> coroutine) {
+    if (!coroutine.valid()) {
+        return negative(Errno::no_memory);
+    }
+    __atomic_fetch_add(&job.process->promised, 1u, __ATOMIC_RELAXED);
+    if (spawn(std::move(coroutine), job.from.level) == 0) {
+        __atomic_fetch_sub(&job.process->promised, 1u, __ATOMIC_RELAXED);
         return negative(Errno::no_memory);
     }
     count_coroutine();
@@ -229,7 +234,7 @@ std::int64_t open_submission(Process& process, const Job& job) {
         return negative(Errno::not_supported);
     }
     const std::int64_t result = open_now(process, path, job.from.open_flags);
-    return result == kWouldWait ? start_job(open_job(job), job.from.level) : result;
+    return result == kWouldWait ? start_job(job, open_job(job)) : result;
 }
 
 std::int64_t close_submission(Process& process, const Job& job) {
@@ -242,7 +247,7 @@ std::int64_t close_submission(Process& process, const Job& job) {
     if (!file->handle_is_open || !last) {
         return 0;
     }
-    return start_job(close_job(job, std::move(file)), job.from.level);
+    return start_job(job, close_job(job, std::move(file)));
 }
 
 std::int64_t stat_submission(Process& process, const File& file, const Job& job) {
@@ -267,8 +272,7 @@ std::int64_t file_submission(Process& process, const Job& job) {
     case VIRTIO_COPS_OP_READ:
     case VIRTIO_COPS_OP_WRITE: {
         const std::int64_t result = transfer_now(process, *file, transfer_of(job.from));
-        return result == kWouldWait ? start_job(transfer_job(job, std::move(file)), job.from.level)
-                                    : result;
+        return result == kWouldWait ? start_job(job, transfer_job(job, std::move(file))) : result;
     }
     case VIRTIO_COPS_OP_FSTAT:
         return stat_submission(process, *file, job);
@@ -282,7 +286,7 @@ std::int64_t sleep_submission(Process& process, const Job& job) {
         return negative(Errno::invalid);
     }
     if (!cops_device::present()) {
-        return start_job(sleep_job(job), job.from.level);
+        return start_job(job, sleep_job(job));
     }
     cops_device::Request* const request = cops_device::make_request({});
     if (request == nullptr) {
@@ -344,12 +348,13 @@ std::int64_t submit(Process& process, UserAddr list, std::uint64_t count) {
             error = negative(Errno::invalid);
             break;
         }
+        from.level = std::max(from.level, process.limits.ceiling);
         // One request a slot is what a sound process has: more would fill the kernel's memory.
         if (__atomic_load_n(&process.outstanding, __ATOMIC_RELAXED) >= process.attachment.slots) {
             break;
         }
         __atomic_fetch_add(&process.outstanding, 1u, __ATOMIC_RELAXED);
-        ++process.counters.submissions;
+        __atomic_fetch_add(&process.counters.submissions, 1u, __ATOMIC_RELAXED);
         const std::int64_t result = start_submission(process, from);
         if (result != kLater) {
             complete_now(process, header_of(process, from), result);

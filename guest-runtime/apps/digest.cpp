@@ -31,7 +31,8 @@ struct Options {
     const char* directory = nullptr;
 };
 
-/// What the coroutines of one level have done together.
+/// What the coroutines of one level have done together. They may be preempted anywhere, so they
+/// change it without being so.
 struct Progress {
     const char* kind;
     unsigned level;
@@ -45,18 +46,35 @@ struct Progress {
     std::uint64_t finished_at = 0;
 
     void add(std::size_t count) {
-        bytes += count;
-        const unsigned now = total == 0 ? 0 : static_cast<unsigned>(bytes * 10 / total);
-        if (now > tenths) {
+        unsigned now = 0;
+        std::uint64_t so_far = 0;
+        {
+            const cops::NoPreemption guard;
+            bytes += count;
+            so_far = bytes;
+            now = total == 0 ? 0 : static_cast<unsigned>(bytes * 10 / total);
+            if (now <= tenths) {
+                return;
+            }
             tenths = now;
-            std::printf("progress level=%u percent=%u bytes=%lu\n", level, now * 10, bytes);
-            std::fflush(stdout);
         }
+        std::printf("progress level=%u percent=%u bytes=%lu\n", level, now * 10, so_far);
+        std::fflush(stdout);
+    }
+    void expect(std::uint64_t size) {
+        const cops::NoPreemption guard;
+        total += size;
+    }
+    void finish() {
+        const cops::NoPreemption guard;
+        finished_at = cops::time_now();
+        finished_ns = finished_at - started;
     }
 };
 
 void report(Progress& progress, const std::string& path, cops::Error error) {
     std::fprintf(stderr, "digest: %s: %s\n", path.c_str(), error.message());
+    const cops::NoPreemption guard;
     ++progress.failed;
 }
 
@@ -115,13 +133,12 @@ cops::Task<> hash_file(Progress& progress, std::string path, std::size_t chunk) 
         co_return;
     }
     if (const cops::Result<cops::Stat> stat = co_await cops::fstat(*fd); stat) {
-        progress.total += stat->size;
+        progress.expect(stat->size);
     }
     Sha256 hash;
     const cops::Result<std::int64_t> bytes = co_await hash_open_file(progress, *fd, chunk, hash);
     if (bytes) {
-        progress.finished_at = cops::time_now();
-        progress.finished_ns = progress.finished_at - progress.started;
+        progress.finish();
         std::printf(
             "digest level=%u file=%s sha256=%s bytes=%ld finished_ns=%lu\n",
             progress.level,

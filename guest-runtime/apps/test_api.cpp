@@ -5,8 +5,12 @@
 
 #include <cops/cops.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -116,9 +120,12 @@ cops::Task<> schedules() {
     check((co_await doubled(4)) == 8, "result of an awaited coroutine");
 
     int woken = 0;
-    const cops::TaskId id = cops::spawn(sleeper(woken), 1);
-    check(cops::wake(id), "wake before it ever ran");
-    co_await cops::yield();
+    cops::TaskId id;
+    {
+        const cops::NoPreemption guard;
+        id = cops::spawn(sleeper(woken), 1);
+        check(cops::wake(id), "wake before it ever ran");
+    }
     check(woken == 1, "left a token");
     check(cops::wake(id), "wake");
     co_await cops::join(id);
@@ -146,14 +153,14 @@ cops::Task<> many_at_once(const std::string& directory) {
     const cops::Result<int> fd = co_await cops::open((directory + "/input").c_str(), O_RDONLY);
     check(fd.has_value(), "open input");
     struct Reader {
-        static cops::Task<> run(int file, std::size_t offset, int& good) {
+        static cops::Task<> run(int file, std::size_t offset, std::atomic<int>& good) {
             std::array<std::byte, 8> buffer;
             const auto count = co_await cops::read(file, buffer, static_cast<std::int64_t>(offset));
-            good += count == buffer.size() && is_pattern(buffer, offset);
+            good += count == buffer.size() && is_pattern(buffer, offset) ? 1 : 0;
         }
     };
     constexpr int kReaders = 3000;  // More than there are slots.
-    int good = 0;
+    std::atomic<int> good = 0;
     std::vector<cops::TaskId> tasks;
     for (int i = 0; i < kReaders; ++i) {
         const auto offset = static_cast<std::size_t>(i) % (kInputBytes - 8);
@@ -165,6 +172,28 @@ cops::Task<> many_at_once(const std::string& directory) {
     }
     check(good == kReaders, "every read gave its own bytes");
     (void)co_await cops::close(*fd);
+}
+
+cops::Task<> nap(std::chrono::nanoseconds duration) {
+    check((co_await cops::sleep_for(duration)).has_value(), "sleep");
+}
+
+// A completion that comes meanwhile is for another coroutine and no end of the call.
+cops::Task<> calls_of_the_c_library() {
+    std::vector<cops::TaskId> sleepers;
+    for (int i = 1; i <= 20; ++i) {
+        sleepers.push_back(cops::spawn(nap(std::chrono::milliseconds(i)), 1));
+    }
+    co_await cops::yield();  // They are in flight.
+    const auto begun = std::chrono::steady_clock::now();
+    check(::usleep(40'000) == 0, "usleep says that it slept");
+    check(
+        std::chrono::steady_clock::now() - begun >= std::chrono::milliseconds(40),
+        "as long as asked"
+    );
+    for (const cops::TaskId id : sleepers) {
+        co_await cops::join(id);
+    }
 }
 
 }  // namespace
@@ -187,6 +216,8 @@ cops::Task<int> cops_main(int argc, char** argv) {
     co_await refusals(directory);
     section("writes");
     co_await writes(directory);
+    section("calls of the C library");
+    co_await calls_of_the_c_library();
     section("many at once");
     co_await many_at_once(directory);
     check(cops::kernel_counters().has_value(), "kernel counters");

@@ -1,172 +1,122 @@
 // SPDX-License-Identifier: Apache-2.0
-// test-hostile FILE: requests that a good program would not make. Each must end with its error,
-// harm nothing, and leave the process able to go on.
-#include "check.hpp"
+// Programs that misbehave:
+//   test-hostile CASE            does it
+//   test-hostile requests FILE   the requests of test_hostile_requests.cpp
+//   test-hostile beside CASE     does it in a process of its own, twice, beside a witness that must
+//                                not notice; then says how both ended
+//   test-hostile against CASE    the same for a case that never ends: two witnesses end, then
+//                                the machine
+#include "test_hostile.hpp"
 
-#include <cops/cops.hpp>
-
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <sys/sysinfo.h>
 
 #include <array>
 #include <cstring>
+#include <string>
+#include <string_view>
+
+using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::uint64_t kUnmapped = 0x10;
-constexpr std::uint64_t kKernelHalf = 0xffffffc000000000;
-constexpr std::uint64_t kBeyondUser = 0x8000000000000000;
-
-cops::detail::Request<std::size_t> raw(cops_submission submission) {
-    return cops::detail::Request<std::size_t>(submission);
-}
-
-cops::Task<int> error_of(cops_submission submission) {
-    const cops::Result<std::size_t> result = co_await raw(submission);
-    co_return result ? 0 : result.error().number();
-}
-
-cops_submission read_into(int fd, std::uint64_t address, std::uint64_t length) {
-    cops_submission made{};
-    made.opcode = VIRTIO_COPS_OP_READ;
-    made.fd = fd;
-    made.buffer = address;
-    made.length = length;
-    return made;
-}
-
-cops::Task<> bad_addresses(int fd) {
-    for (const std::uint64_t address :
-         {kUnmapped, kKernelHalf, kBeyondUser, ~std::uint64_t{0} - 8}) {
-        check(co_await error_of(read_into(fd, address, 64)) == EFAULT, "read to a bad address");
-        cops_submission write = read_into(fd, address, 64);
-        write.opcode = VIRTIO_COPS_OP_WRITE;
-        const int error = co_await error_of(write);
-        check(error == EFAULT || error == EBADF, "write from a bad address");
-        cops_submission open{};
-        open.opcode = VIRTIO_COPS_OP_OPENAT;
-        open.fd = AT_FDCWD;
-        open.buffer = address;
-        open.length = 10;
-        check(co_await error_of(open) == EFAULT, "open of a bad address");
-    }
-    const auto text = reinterpret_cast<std::uint64_t>(&bad_addresses);
-    check(co_await error_of(read_into(fd, text, 16)) == EFAULT, "read into the program's own code");
-    check(
-        co_await error_of(read_into(fd, COPS_HOST_PAGE_ADDRESS, 16)) == EFAULT,
-        "read into the host page"
-    );
-}
-
-cops::Task<> bad_numbers(int fd) {
-    std::array<std::byte, 64> buffer;
-    const auto address = reinterpret_cast<std::uint64_t>(buffer.data());
-    cops_submission request = read_into(-1, address, 8);
-    check(co_await error_of(request) == EBADF, "descriptor -1");
-    request.fd = 1 << 30;
-    check(co_await error_of(request) == EBADF, "descriptor far away");
-    request = read_into(fd, address, 8);
-    request.opcode = 12345;
-    const int unknown = co_await error_of(request);
-    check(unknown == EINVAL || unknown == ENOSYS, "unknown operation");
-    request = read_into(fd, address, 8);
-    request.offset = INT64_MIN;
-    check(co_await error_of(request) == EINVAL, "negative offset");
-}
-
-// A length that reaches over the end of the mapping: what fits, or an error, and nothing behind it.
-cops::Task<> bad_lengths(int fd) {
-    constexpr std::size_t kPage = 4096;
-    void* memory =
-        mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    check(memory != MAP_FAILED, "mmap");
-    auto* const first = static_cast<std::byte*>(memory);
-    check(munmap(first + kPage, kPage) == 0, "munmap");
-    const auto last = reinterpret_cast<std::uint64_t>(first + kPage - 16);
-    for (const std::uint64_t length :
-         {std::uint64_t{17}, std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
-        const cops::Result<std::size_t> count = co_await raw(read_into(fd, last, length));
-        check(
-            count ? *count <= 16
-                  : count.error() == cops::Error(EFAULT) || count.error() == cops::Error(EINVAL),
-            "read over the end of a mapping"
-        );
-    }
-    check(munmap(first, kPage) == 0, "munmap");
-}
-
-cops::Task<> bad_paths() {
-    for (const char* path :
-         {"/host",
-          "/host/",
-          "/host/nothing",
-          "/host/nothing/../..",
-          "/etc/passwd",
-          "",
-          "/host/../app"}) {
-        const cops::Result<int> fd = co_await cops::open(path, O_RDWR);
-        check(!fd.has_value(), path);
-    }
-    const std::string longest(100'000, 'x');
-    const cops::Result<int> fd = co_await cops::open(longest.c_str(), O_RDONLY);
-    check(
-        !fd && (fd.error() == cops::Error(ENAMETOOLONG) || fd.error() == cops::Error(ENOENT)),
-        "a path of 100,000 bytes"
-    );
-}
-
-// The call door itself, with arguments that the library would never pass.
-void bad_calls() {
-    check(syscall(COPS_SYS_SUBMIT, kUnmapped, 1) < 0 && errno == EFAULT, "submit from nowhere");
-    check(
-        syscall(COPS_SYS_SUBMIT, kKernelHalf, 1) < 0 && errno == EFAULT, "submit from the kernel"
-    );
-    cops_submission wild[1] = {};
-    wild[0].opcode = VIRTIO_COPS_OP_NOP;
-    wild[0].slot = 0x7fffffff;
-    wild[0].slot_generation = 1;
-    check(syscall(COPS_SYS_SUBMIT, wild, 1) <= 0, "slot out of range");
-    wild[0].slot = 0;
-    wild[0].hart = 4000;
-    check(syscall(COPS_SYS_SUBMIT, wild, 1) <= 0, "hart out of range");
-    wild[0].hart = cops::hart();
-    wild[0].level = 64;
-    check(syscall(COPS_SYS_SUBMIT, wild, 1) <= 0, "level out of range");
-    check(syscall(COPS_SYS_COUNTERS, kUnmapped) < 0, "counters to nowhere");
-    check(syscall(COPS_SYS_COUNTERS, kKernelHalf) < 0, "counters to the kernel");
-    check(syscall(COPS_SYS_ATTACH, kKernelHalf) < 0, "attach twice, from the kernel");
-    check(syscall(COPS_SYS_SPAWN_PROCESS, kKernelHalf, 0, 0) < 0, "spawn of nothing");
-    check(syscall(COPS_SYS_WAIT_PROCESS, 123456) < 0, "wait for nobody");
-    check(syscall(COPS_SYS_CANCEL, 0x7fffffff, 1) < 0, "cancel of no slot");
-    check(syscall(0x10ff) < 0 && errno == ENOSYS, "a call that does not exist");
-}
-
-// What a broken program may do to the memory it shares with the host: completions go astray for
-// itself alone.
-cops::Task<> scribbles(int fd) {
-    cops_executor_context& context = *cops::detail::context();
-    __atomic_fetch_or(&context.line->wake_pending, ~std::uint64_t{0}, __ATOMIC_SEQ_CST);
-    context.heads->head[63] = 0xfffffff0;
+cops::Task<> bystander(std::uint64_t& sum) {
     co_await cops::yield();
-    std::array<std::byte, 8> buffer;
-    check((co_await cops::read(fd, buffer, 0)).has_value(), "goes on after that");
+    ++sum;
+}
+
+// Computes, uses memory of its own, sleeps, makes requests and spawns coroutines. What it needs is
+// there from the start: that another process takes all memory is no reason to fail.
+cops::Task<int> witness() {
+    constexpr unsigned kRounds = 64;
+    constexpr std::size_t kPage = 4096;
+    static std::array<std::uint64_t, kRounds * kPage / sizeof(std::uint64_t)> memory;
+    std::uint64_t sum = 0;
+    for (unsigned round = 0; round < kRounds; ++round) {
+        for (std::size_t i = round * kPage / 8; i < (round + 1) * kPage / 8; ++i) {
+            memory[i] = i * 0x9e3779b97f4a7c15;
+        }
+        check((co_await cops::sleep_for(200us)).has_value(), "sleep");
+        check((co_await cops::nop()).has_value(), "nop");
+        const cops::TaskId task = cops::spawn(bystander(sum), cops::kMainLevel);
+        check(static_cast<bool>(task), "spawn");
+        co_await cops::join(task);
+    }
+    check(sum == kRounds, "every coroutine ran");
+    for (std::size_t i = 0; i < memory.size(); ++i) {
+        check(memory[i] == i * 0x9e3779b97f4a7c15, "memory is as it was left");
+    }
+    co_return 0;
+}
+
+int start(const char* what) {
+    const char* const argv[] = {what, what, nullptr};
+    const char* const envp[] = {nullptr};
+    const cops::Result<int> pid = cops::spawn_process("/app", argv, envp);
+    check(pid.has_value(), "spawn_process");
+    return *pid;
+}
+
+int end_of(int pid) {
+    const cops::Result<int> status = cops::wait_process(pid);
+    check(status.has_value(), "wait_process");
+    return *status;
+}
+
+std::uint64_t free_pages() {
+    struct sysinfo info{};
+    check(sysinfo(&info) == 0, "sysinfo");
+    return info.freeram;
+}
+
+int beside(const char* name) {
+    constexpr std::uint64_t kHeapGrowth = 64;  // pages that the kernel's heap keeps for the next
+    std::uint64_t free_before = 0;
+    for (int round = 1; round <= 2; ++round) {
+        const int watching = start("witness");
+        const int ended = end_of(start(name));
+        const int watched = end_of(watching);
+        const int after = end_of(start("witness"));
+        std::printf(
+            "%s ended with status %d; beside it %d, after it %d\n", name, ended, watched, after
+        );
+        check(watched == 0 && after == 0, "the witness went on");
+        const std::uint64_t free_now = free_pages();
+        check(free_now + kHeapGrowth >= free_before, "its memory came back");
+        free_before = free_now;
+    }
+    return 0;
+}
+
+int against(const char* name) {
+    start(name);
+    // While the first one sleeps at the latest, the other begins.
+    const int first = end_of(start("witness"));
+    const int second = end_of(start("witness"));
+    std::printf("%s goes on; beside it %d and %d\n", name, first, second);
+    return first | second;
+}
+
+cops::Task<int> run_case(std::string_view name) {
+    for (const auto cases : {fault_cases(), memory_cases(), schedule_cases(), call_cases()}) {
+        for (const HostileCase& one : cases) {
+            if (name == one.name) {
+                co_return co_await one.run();
+            }
+        }
+    }
+    check(false, "no such case");
+    co_return 2;
 }
 
 }  // namespace
 
 cops::Task<int> cops_main(int argc, char** argv) {
-    check(argc == 2, "usage: test-hostile FILE");
-    const cops::Result<int> fd = co_await cops::open(argv[1], O_RDONLY);
-    check(fd.has_value(), "open");
-    co_await bad_addresses(*fd);
-    co_await bad_numbers(*fd);
-    co_await bad_lengths(*fd);
-    co_await bad_paths();
-    bad_calls();
-    co_await scribbles(*fd);
-    std::array<std::byte, 8> buffer;
-    check((co_await cops::read(*fd, buffer, 0)) == buffer.size(), "an honest request still works");
-    std::puts("test-hostile: all passed");
-    co_return 0;
+    check(argc == 2 || argc == 3, "usage: test-hostile CASE | requests FILE | beside|against CASE");
+    const std::string_view how = argv[1];
+    if (argc == 3) {
+        co_return how == "beside" ? beside(argv[2])
+        : how == "against"        ? against(argv[2])
+                                  : co_await hostile_requests(argv[2]);
+    }
+    co_return co_await (how == "witness" ? witness() : run_case(how));
 }

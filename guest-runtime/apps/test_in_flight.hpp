@@ -32,6 +32,7 @@ inline cops::Task<>
 read_page(int fd, std::byte* page, std::int64_t offset, unsigned& ended, cops::TaskId tell) {
     const cops::Result<std::size_t> count = co_await cops::read(fd, std::span(page, kPage), offset);
     check(count.has_value() && *count > 0, "what was written arrives");
+    const cops::NoPreemption guard;
     ++ended;
     (void)cops::wake(tell);
 }

@@ -8,6 +8,7 @@
 #include <cops/cops.hpp>
 
 #include <array>
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,8 @@ constexpr unsigned kCoroutines = 32;
 constexpr std::size_t kFileBytes = 1000;
 
 struct Tally {
-    std::uint64_t done = 0;
-    std::uint64_t wrong = 0;
+    std::atomic<std::uint64_t> done = 0;
+    std::atomic<std::uint64_t> wrong = 0;
 };
 
 cops::Task<> worker(int fd, unsigned number, std::uint64_t rounds, Tally& tally) {
@@ -44,7 +45,7 @@ cops::Task<> worker(int fd, unsigned number, std::uint64_t rounds, Tally& tally)
             }
         }
         ++tally.done;
-        tally.wrong += !good;
+        tally.wrong += good ? 0 : 1;
     }
 }
 
@@ -85,9 +86,9 @@ cops::Task<int> child(const char* file, std::uint64_t requests) {
     std::printf(
         "process requests=%lu completions=%lu wrong=%lu stale=%lu ring=%lu interrupt=%lu "
         "kernel=%lu\n",
-        tally.done,
+        tally.done.load(),
         completions,
-        tally.wrong,
+        tally.wrong.load(),
         counters.stale_completions,
         counters.ring_completions,
         counters.interrupt_completions,

@@ -6,6 +6,7 @@
 #include <cops/cops.hpp>
 
 #include <array>
+#include <atomic>
 
 using namespace std::chrono_literals;
 
@@ -15,39 +16,44 @@ constexpr unsigned kUrgent = 2;
 constexpr unsigned kPatient = 40;
 
 struct Shared {
-    std::uint64_t seen = 0;  // Completions before the round.
+    std::atomic<bool> resumed = false;  // The reader runs again after its sleep.
+    std::uint64_t interrupts = 0;       // Completions by interrupt and entries into the kernel
+    std::uint64_t traps = 0;            // that it saw then.
     bool interrupted = false;
     bool trapped = true;
     bool got_data = false;
 };
 
+std::uint64_t traps() {
+    const auto counters = cops::kernel_counters();
+    check(counters.has_value(), "kernel_counters");
+    return counters->supervisor_traps;
+}
+
+std::uint64_t interrupts() {
+    return __atomic_load_n(&cops::counters().interrupt_completions, __ATOMIC_RELAXED);
+}
+
 cops::Task<> reader(int fd, Shared& shared) {
     // The host's timer first, so that the other coroutine is spinning when the completion comes.
     check((co_await cops::sleep_for(2ms)).has_value(), "sleep");
+    shared.interrupts = interrupts();
+    shared.traps = traps();
+    shared.resumed.store(true, std::memory_order_relaxed);
     std::array<std::byte, 64> buffer{};
     const cops::Result<std::size_t> count = co_await cops::read(fd, buffer, 0);
     check(count.has_value(), "read");
     shared.got_data = *count != 0;
 }
 
-std::uint64_t traps() {
-    const cops::Result<cops_kernel_counters> counters = cops::kernel_counters();
-    check(counters.has_value(), "COPS_SYS_COUNTERS");
-    return counters->supervisor_traps;
-}
-
-// Looks at memory only: the handler writes the counters, nobody calls. When the completion came
-// before this coroutine ran, there is nothing to wait for and the round does not count.
+// Spins without a call until the reader has taken the hart from it.
 cops::Task<> spinner(Shared& shared) {
-    const auto& by_interrupt = cops::counters().interrupt_completions;
     const std::uint64_t traps_before = traps();
-    const std::uint64_t before = __atomic_load_n(&by_interrupt, __ATOMIC_RELAXED);
-    while (completions_seen() == shared.seen) {
+    const std::uint64_t before = interrupts();
+    while (!shared.resumed.load(std::memory_order_relaxed)) {
     }
-    const std::uint64_t after = __atomic_load_n(&by_interrupt, __ATOMIC_RELAXED);
-    shared.interrupted = after != before;
-    shared.trapped =
-        traps() - traps_before != 1;  // The second call that counts is itself one entry.
+    shared.interrupted = shared.interrupts != before;
+    shared.trapped = shared.traps - traps_before != 1;  // Reading the count is itself one entry.
     co_return;
 }
 
@@ -64,7 +70,6 @@ cops::Task<int> cops_main(int argc, char** argv) {
     int clean = 0;
     for (int round = 0; round < kRounds; ++round) {
         Shared shared;
-        shared.seen = completions_seen();
         const cops::TaskId read = cops::spawn(reader(*fd, shared), kUrgent);
         const cops::TaskId spin = cops::spawn(spinner(shared), kPatient);
         co_await cops::join(spin);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The executor's sources and the flags they need wherever they are built: in libcops, in the kernel,
-# in the position-independent image, and on the host for the tests.
+# The executor's sources and the flags they need wherever they are built: in the vDSO, in the kernel,
+# and on the host for the tests.
 set(COPS_EXECUTOR_DIR ${CMAKE_CURRENT_LIST_DIR})
 set(COPS_EXECUTOR_SOURCES
     ${COPS_EXECUTOR_DIR}/queues.cpp

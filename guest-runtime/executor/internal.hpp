@@ -20,15 +20,28 @@ inline constexpr int kNoMemory = -12;         // ENOMEM
 inline constexpr int kInvalidArgument = -22;  // EINVAL
 
 /// What the running coroutine asked for when it suspended.
-enum class Action : uint32_t { none, yield, suspend, wait, join, submit, exit };
+enum class Action : uint32_t { none, yield, yield_to, suspend, wait, join, submit, exit };
 
 inline uint64_t bit(uint32_t level) {
     return uint64_t{1} << level;
 }
 
+/// How many contexts the group has now; each of them is whole.
+inline uint32_t contexts_of(const Group& group) {
+    return load_acquire(&group.num_contexts);  // Partner: cops_executor_init_context().
+}
+inline bool is_closed(const Context& ctx) {
+    return (load_relaxed(&ctx.group->closed) >> ctx.index & 1) != 0;
+}
+
 /// Most urgent level of a bitmap; kNone when it is empty.
 inline uint32_t best_of(uint64_t bits) {
     return bits == 0 ? kNone : static_cast<uint32_t>(__builtin_ctzll(bits));
+}
+
+/// Least urgent level of a bitmap that is not empty.
+inline uint32_t least_of(uint64_t bits) {
+    return 63 - static_cast<uint32_t>(__builtin_clzll(bits));
 }
 
 /// Levels strictly more urgent than `level`.
@@ -87,8 +100,13 @@ Claim publish(Context& ctx);
 void ring_claim(Context& ctx, Claim claim);
 /// Queues a task in state READY on the context where it may run, and tells who must know.
 void enqueue(Context& ctx, Task& task);
-/// Puts the task back at the head of its level: it was picked and something more urgent came.
-void requeue_head(Context& ctx, Task& task);
+/// Puts the current task back in its level's queue: picked when something more urgent came, or
+/// preempted.
+void put_back(Context& ctx, Task& task, bool head);
+/// Moves a ready task to the head of this context's queue of `level`, or of its own level if that
+/// is more urgent, wherever it is queued now. Nothing happens to a task that is not ready, or
+/// pinned elsewhere.
+void queue_first(Context& ctx, cops_task_id id, uint32_t level);
 /// Takes the most urgent task that is not less urgent than `limit`, own or stolen, and makes it
 /// current.
 Task* pick(Context& ctx, uint32_t limit);

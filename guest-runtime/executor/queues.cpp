@@ -10,8 +10,10 @@ Task* task_of_link(const Group& group, uint32_t link) {
     return link == 0 ? nullptr : &task_at(group, link - 1);
 }
 
+// A preempted task has its stack here; its state does not change while it is queued.
 bool is_pinned(const Task& task) {
-    return (task.flags & COPS_SPAWN_PINNED) != 0;
+    return (task.flags & COPS_SPAWN_PINNED) != 0
+           || state_of(load_relaxed(&task.state)) == COPS_TASK_PREEMPTED;
 }
 
 void take_out(Context& owner, Task& task) {
@@ -26,12 +28,14 @@ void take_out(Context& owner, Task& task) {
     store_relaxed(&task.queued, 0u);
 }
 
-void put_in(Context& owner, Task& task, bool head) {
+// At the task's own level, or at `lent` when that is more urgent.
+void put_in(Context& owner, Task& task, bool head, uint32_t lent = kNone) {
     // `queued` first, then the level: set_level() stores the level first, then looks at `queued`.
     // One of the two sees the other, so a level given meanwhile is never lost.
     store_relaxed(&task.queued, owner.index + 1);
     fence();
-    task.queue_level = load_relaxed(&task.level);
+    const uint32_t own = load_relaxed(&task.level);
+    task.queue_level = lent < own ? lent : own;
     cops_queue& queue = owner.queue[task.queue_level];
     if (head) {
         push_head(*owner.group, queue, task);
@@ -44,18 +48,21 @@ void put_in(Context& owner, Task& task, bool head) {
     }
 }
 
-// Someone sleeps who could run this: on its own context if pinned there, else any parked one.
-void kick(Context& ctx, const Context& owner, bool pinned) {
+// Someone sleeps who could run this: on its own context if pinned there, else any parked one that
+// is open, the owner first. `alone`: nothing else is ready there.
+void kick(Context& ctx, const Context& owner, bool pinned, bool alone) {
     Group& group = *ctx.group;
-    if (group.num_contexts == 1) {
+    if (contexts_of(group) == 1) {
         return;
     }
     fence();  // Partner: park_begin() publishes `parked`, fences, then looks at the queues.
-    uint64_t candidates = load_relaxed(&group.parked);
-    if (&owner != &ctx) {
-        candidates &= bit(owner.index);
-    } else if (pinned || ctx.current == 0) {
+    if (&owner == &ctx && (pinned || (alone && ctx.current == 0))) {
         return;  // This hart is about to look at its queues itself.
+    }
+    const uint64_t parked = load_relaxed(&group.parked);
+    uint64_t candidates = parked & bit(owner.index);
+    if (candidates == 0 && !pinned) {
+        candidates = parked & ~load_relaxed(&group.closed);
     }
     if (candidates == 0) {
         return;
@@ -68,6 +75,7 @@ void kick(Context& ctx, const Context& owner, bool pinned) {
 
 void put_and_tell(Context& ctx, Context& owner, Task& task, bool head) {
     lock(owner);
+    const bool alone = owner.ready == 0;
     put_in(owner, task, head);
     const Claim claim = publish(owner);
     const bool pinned = is_pinned(task);
@@ -75,20 +83,50 @@ void put_and_tell(Context& ctx, Context& owner, Task& task, bool head) {
     if (&owner == &ctx) {
         ring_claim(ctx, claim);  // Another hart's doorbell is its own; it is kicked instead.
     }
-    kick(ctx, owner, pinned);
+    kick(ctx, owner, pinned, alone);
 }
 
 void make_current(Context& ctx, Task& task, uint32_t level) {
     ctx.current = task.index + 1;
+    ctx.running_task = id_of(task);
+    ctx.running_level = level;
+    ctx.serves_least = 0;
+    publish(ctx);
+}
+
+Task* take_head(Context& ctx, uint32_t level) {
+    Task& task = task_at(*ctx.group, ctx.queue[level].head - 1);
+    take_out(ctx, task);
+    make_current(ctx, task, level);
+    return &task;
+}
+
+Task* pick_least(Context& ctx) {
+    Task* task = nullptr;
+    lock(ctx);
+    if (ctx.ready != 0) {
+        task = take_head(ctx, least_of(ctx.ready));
+        ctx.serves_least = 1;
+    }
+    unlock(ctx);
+    return task;
+}
+
+// The task is in our hands before the line can say so, and the lock of its queue before that: while
+// the host sees nothing it may stop us for whatever is more urgent than nothing.
+void announce(Context& ctx, uint32_t level) {
+    lock(ctx);
     ctx.running_level = level;
     publish(ctx);
+    unlock(ctx);
 }
 
 // Most urgent level of which another context has a task to give away, and where.
 uint32_t best_elsewhere(const Context& ctx, uint32_t& where) {
     uint32_t best = kNone;
     const Group& group = *ctx.group;
-    for (uint32_t i = 0; i < group.num_contexts; ++i) {
+    const uint32_t contexts = is_closed(ctx) ? 0 : contexts_of(group);
+    for (uint32_t i = 0; i < contexts; ++i) {
         if (i == ctx.index) {
             continue;
         }
@@ -214,17 +252,44 @@ void ring_claim(Context& ctx, Claim claim) {
 }
 
 void enqueue(Context& ctx, Task& task) {
-    const bool elsewhere = is_pinned(task) && task.home != ctx.index;
-    put_and_tell(ctx, elsewhere ? *ctx.group->contexts[task.home] : ctx, task, /*head=*/false);
+    const uint32_t where = is_pinned(task) ? task.home : is_closed(ctx) ? 0 : ctx.index;
+    put_and_tell(ctx, *ctx.group->contexts[where], task, /*head=*/false);
 }
 
-void requeue_head(Context& ctx, Task& task) {
+void put_back(Context& ctx, Task& task, bool head) {
     lock(ctx);
+    // Overtaken or preempted, it keeps a level that it was lent; with its slice that is over too.
+    const uint32_t lent = head ? ctx.running_level : kNone;
     ctx.current = 0;
+    ctx.running_task = 0;
     ctx.running_level = kNone;
-    put_in(ctx, task, /*head=*/true);
+    put_in(ctx, task, head, lent);
     publish(ctx);
     unlock(ctx);
+}
+
+void queue_first(Context& ctx, cops_task_id id, uint32_t level) {
+    Task* task = find(*ctx.group, id);
+    const uint32_t queued = task == nullptr ? 0 : load_relaxed(&task->queued);
+    if (queued == 0) {
+        return;
+    }
+    Context& owner = *ctx.group->contexts[queued - 1];
+    lock(owner);
+    // Under the lock of the queue it is in, whose entry it is and what it is cannot change.
+    const bool may_move = load_relaxed(&task->queued) == queued && id_of(*task) == id
+                          && (&owner == &ctx || !is_pinned(*task));
+    if (may_move) {
+        take_out(owner, *task);
+        publish(owner);
+    }
+    unlock(owner);
+    if (may_move) {
+        lock(ctx);
+        put_in(ctx, *task, /*head=*/true, level);
+        publish(ctx);
+        unlock(ctx);
+    }
 }
 
 uint32_t best_in_group(const Context& ctx) {
@@ -235,10 +300,17 @@ uint32_t best_in_group(const Context& ctx) {
 }
 
 Task* pick(Context& ctx, uint32_t limit) {
-    if (ctx.group->num_contexts > 1) {
+    if (ctx.least_is_next != 0) {
+        ctx.least_is_next = 0;
+        if (Task* task = pick_least(ctx)) {
+            return task;
+        }
+    }
+    if (contexts_of(*ctx.group) > 1) {
         uint32_t where = 0;
         const uint32_t other = best_elsewhere(ctx, where);
         if (other < best_of(load_relaxed(&ctx.ready)) && other <= limit) {
+            announce(ctx, other);
             if (Task* task = steal(ctx, where)) {
                 ++ctx.counters.steals;
                 lock(ctx);
@@ -252,9 +324,7 @@ Task* pick(Context& ctx, uint32_t limit) {
     lock(ctx);
     const uint32_t best = best_of(ctx.ready);
     if (best <= limit && best != kNone) {
-        task = &task_at(*ctx.group, ctx.queue[best].head - 1);
-        take_out(ctx, *task);
-        make_current(ctx, *task, best);
+        task = take_head(ctx, best);
     }
     unlock(ctx);
     return task;
@@ -263,6 +333,7 @@ Task* pick(Context& ctx, uint32_t limit) {
 void retire(Context& ctx, uint32_t level) {
     lock(ctx);
     ctx.current = 0;
+    ctx.running_task = 0;
     ctx.running_level = level;
     publish(ctx);
     unlock(ctx);
@@ -325,6 +396,24 @@ uint64_t cops_executor_take_kicks(cops_executor_context* ctx) {
     return kicks;
 }
 
+int cops_executor_close(cops_executor_context* ctx, uint32_t index, uint32_t closed) {
+    cops_executor_group& group = *ctx->group;
+    if (index == 0 || index >= executor::contexts_of(group)) {
+        return executor::kInvalidArgument;
+    }
+    const uint64_t which = executor::bit(index);
+    if (closed != 0) {
+        __atomic_fetch_or(&group.closed, which, __ATOMIC_SEQ_CST);
+        return 0;
+    }
+    __atomic_fetch_and(&group.closed, ~which, __ATOMIC_SEQ_CST);
+    // It may sleep although there is work for it.
+    if ((__atomic_fetch_and(&group.parked, ~which, __ATOMIC_SEQ_CST) & which) != 0) {
+        ctx->kicks |= which;
+    }
+    return 0;
+}
+
 int cops_executor_park_begin(cops_executor_context* ctx) {
     cops_executor_enter(ctx);
     executor::retire(*ctx, executor::kNone);
@@ -340,5 +429,36 @@ int cops_executor_park_begin(cops_executor_context* ctx) {
 
 void cops_executor_park_end(cops_executor_context* ctx) {
     __atomic_fetch_and(&ctx->group->parked, ~executor::bit(ctx->index), __ATOMIC_SEQ_CST);
+}
+
+// A context that sleeps changes nothing. One that woke, ran something and sleeps again while we
+// look has counted a switch.
+int cops_executor_asleep(const cops_executor_context* ctx) {
+    const cops_executor_group& group = *ctx->group;
+    const uint32_t contexts = executor::contexts_of(group);
+    const uint64_t all = executor::more_urgent_than(contexts);
+    const auto all_parked = [&] {
+        return (__atomic_load_n(&group.parked, __ATOMIC_SEQ_CST) & all) == all;
+    };
+    const auto switches = [&] {
+        uint64_t sum = 0;
+        for (uint32_t i = 0; i < contexts; ++i) {
+            sum += executor::load_acquire(&group.contexts[i]->counters.switches);
+        }
+        return sum;
+    };
+    const uint64_t before = switches();
+    if (!all_parked()) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < contexts; ++i) {
+        const cops_executor_context& one = *group.contexts[i];
+        // In this order: a completion makes its task ready, then counts as no longer in flight.
+        if (executor::load_acquire(&one.in_flight) != 0
+            || executor::load_acquire(&one.ready) != 0) {
+            return 0;
+        }
+    }
+    return all_parked() && switches() == before ? 1 : 0;
 }
 }  // extern "C"

@@ -14,7 +14,7 @@ void free_slot(Context& ctx, uint32_t slot) {
     state.task = 0;
     state.next = ctx.free_slots;
     ctx.free_slots = slot + 1;
-    --ctx.in_flight;
+    store_release(&ctx.in_flight, ctx.in_flight - 1);  // Partner: cops_executor_asleep().
 }
 
 void fill(Context& ctx, Task& task, uint32_t slot) {
@@ -22,7 +22,7 @@ void fill(Context& ctx, Task& task, uint32_t slot) {
     state.task = id_of(task);
     state.next = kInFlight;
     ++state.generation;
-    ++ctx.in_flight;
+    store_relaxed(&ctx.in_flight, ctx.in_flight + 1);
     // The submission lies in the task's frame; copied here, in one place, field by field (no
     // memcpy).
     const auto* from = reinterpret_cast<const cops_submission*>(load_relaxed(&task.result));
@@ -94,8 +94,8 @@ uint32_t drain_level(Context& ctx, uint32_t level, int how) {
         const cops_task_id task = state.task;
         const auto result = static_cast<int64_t>(load_relaxed(&shared.result));
         count_completion(ctx, load_relaxed(&shared.path), how);
-        free_slot(ctx, slot);
         cops_executor_signal(&ctx, task, result);
+        free_slot(ctx, slot);
         ++count;
     }
     return count;
@@ -150,6 +150,36 @@ uint32_t cops_executor_drain(cops_executor_context* ctx, int how) {
     executor::pump_requests(*ctx);
     cops_executor_leave(ctx);
     return count;
+}
+
+uint32_t cops_executor_move_request(
+    cops_executor_context* ctx, cops_task_id id, uint32_t level, uint32_t* generation
+) {
+    const executor::Task* task = executor::find(*ctx->group, id);
+    if (task == nullptr
+        || executor::state_of(executor::load_relaxed(&task->state)) != COPS_TASK_WAITING) {
+        return 0;
+    }
+    uint32_t found = 0;
+    cops_executor_enter(ctx);
+    bool batched = false;
+    for (uint32_t i = 0; i < ctx->batch_count && !batched; ++i) {
+        cops_submission& request = ctx->batch[i];
+        if (request.user_data == id) {
+            request.level = level;
+            ctx->batch_level = level < ctx->batch_level ? level : ctx->batch_level;
+            batched = true;
+        }
+    }
+    for (uint32_t slot = 0; slot < ctx->group->num_slots && !batched && found == 0; ++slot) {
+        const cops_slot_state& state = ctx->group->slot_states[slot];
+        if (state.task == id) {
+            *generation = state.generation;
+            found = slot + 1;
+        }
+    }
+    cops_executor_leave(ctx);
+    return found;
 }
 
 void cops_executor_submitted(cops_executor_context* ctx, uint32_t accepted, int error) {

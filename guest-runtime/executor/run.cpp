@@ -7,6 +7,16 @@ namespace executor {
 
 namespace {
 
+// Without the look at other processes and the kernel: for the test that it is what keeps the order.
+#ifdef COPS_EXECUTOR_DEAF
+constexpr bool kDeafToKernel = true;
+#else
+constexpr bool kDeafToKernel = false;
+#endif
+
+// Masked, the executor holds locks and tasks that others wait for.
+constexpr uint32_t kMasked = VIRTIO_COPS_LINE_F_MASKED | VIRTIO_COPS_LINE_F_CRITICAL;
+
 constexpr uint32_t kMaxBatchAge = 32;  // Switches to more urgent work that a batch may wait for.
 
 using FrameFunction = void (*)(void*);
@@ -72,6 +82,12 @@ void settle(Context& ctx, Task& task) {
     case Action::yield:
         step_aside(ctx, task);
         break;
+    case Action::yield_to: {
+        const uint32_t level = ctx.running_level;
+        step_aside(ctx, task);
+        queue_first(ctx, ctx.action_task, level);
+        break;
+    }
     case Action::suspend:
         sleep(ctx, task, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
         break;
@@ -117,7 +133,8 @@ bool must_yield(Context& ctx, uint32_t best, int& reason) {
     }
     // Partners: the host stores yield_level, the kernel `others`; both are hints, read once a
     // switch.
-    if (ctx.kernel_line != nullptr && best_of(load_relaxed(&ctx.kernel_line->others)) < best) {
+    if (!kDeafToKernel && ctx.kernel_line != nullptr
+        && best_of(load_relaxed(&ctx.kernel_line->others)) < best) {
         reason = COPS_RUN_YIELD_KERNEL;
         ++ctx.counters.kernel_yields;
     } else if (ctx.host_line != nullptr && load_relaxed(&ctx.host_line->yield_level) < best) {
@@ -134,6 +151,10 @@ bool must_yield(Context& ctx, uint32_t best, int& reason) {
 bool must_return(Context& ctx, uint32_t budget, uint32_t limit, int& reason) {
     if (load_relaxed(&ctx.stopped) != 0) {
         reason = COPS_RUN_STOPPED;
+        return true;
+    }
+    if (ctx.kicks != 0) {
+        reason = COPS_RUN_KICK;
         return true;
     }
     const uint32_t best = best_in_group(ctx);
@@ -167,7 +188,7 @@ bool overtaken(Context& ctx) {
     // Partner: the host raises wake_pending, fences, then reads running_level and sends no
     // interrupt when that is at least as urgent. If it saw the old level, we see its bit.
     fence();
-    return (pending(ctx) & more_urgent_than(level)) != 0;
+    return ctx.serves_least == 0 && (pending(ctx) & more_urgent_than(level)) != 0;
 }
 
 void run_task(Context& ctx, Task& task) {
@@ -175,13 +196,36 @@ void run_task(Context& ctx, Task& task) {
     // Acquire: what the waker wrote. Tokens stay.
     while (!compare_exchange(&task.state, word, with_state(word, COPS_TASK_RUNNING))) {
     }
-    ++ctx.counters.switches;
+    store_release(&ctx.counters.switches, ctx.counters.switches + 1);
     ctx.yielded = 0;
     void* frame = task.frame;
     cops_executor_leave(&ctx);
     resume(frame);
     cops_executor_enter(&ctx);
     settle(ctx, task);
+}
+
+// Something better than the running coroutine is ready, and that one can lose the hart.
+bool preemptible(const Context& ctx, bool slice_over) {
+    if (ctx.serves_least != 0 && !slice_over) {
+        return false;
+    }
+    const uint32_t own = best_of(load_relaxed(&ctx.ready));
+    const bool better = best_in_group(ctx) < ctx.running_level
+                        || (slice_over && own == ctx.running_level)
+                        || (ctx.least_is_next != 0 && own != kNone);
+    // What has asked for something is about to leave the stack by itself.
+    return better && ctx.current != 0 && ctx.masked == 0 && ctx.kept == 0
+           && ctx.action == static_cast<uint32_t>(Action::none);
+}
+
+// A preempted task has the hart again; its stack is the caller's business.
+void resume_preempted(Context& ctx, Task& task) {
+    uint64_t word = load_relaxed(&task.state);
+    while (!compare_exchange(&task.state, word, with_state(word, COPS_TASK_RUNNING))) {
+    }
+    store_release(&ctx.counters.switches, ctx.counters.switches + 1);
+    ctx.yielded = 0;
 }
 
 void ask(Context& ctx, void* frame, Action action) {
@@ -197,10 +241,15 @@ using executor::Action;
 
 extern "C" {
 
+// Wherever an upcall can find us masked, the flag in the line is up: a kernel that upcalls until
+// the completions are taken would never stop. (A user interrupt between the two stores leaves it
+// down; it is then posted for nothing.)
 void cops_executor_enter(cops_executor_context* ctx) {
-    if (ctx->masked++ == 0 && ctx->line != nullptr) {
-        executor::store_relaxed(&ctx->line->flags, ctx->line->flags | VIRTIO_COPS_LINE_F_MASKED);
+    if (ctx->masked == 0 && ctx->line != nullptr) {
+        executor::store_relaxed(&ctx->line->flags, ctx->line->flags | executor::kMasked);
+        executor::interrupt_fence();
     }
+    ++ctx->masked;
     executor::interrupt_fence();  // Partner: cops_executor_interrupt() on this hart.
 }
 
@@ -211,11 +260,12 @@ void cops_executor_leave(cops_executor_context* ctx) {
             --ctx->masked;
             return;
         }
-        executor::store_relaxed(
-            &ctx->line->flags, ctx->line->flags & ~uint32_t{VIRTIO_COPS_LINE_F_MASKED}
-        );
         ctx->masked = 0;
         executor::interrupt_fence();
+        executor::store_relaxed(&ctx->line->flags, ctx->line->flags & ~executor::kMasked);
+        // Partner: the host raises wake_pending, fences, then reads the flag, and leaves it to us
+        // when it is up (VC-9.5).
+        executor::fence();
         if (executor::pending(*ctx) == 0) {
             return;
         }
@@ -245,14 +295,51 @@ int cops_executor_run(cops_executor_context* ctx, uint32_t budget, uint32_t limi
             continue;  // Another hart was faster, or holds the lock.
         }
         if (executor::overtaken(*ctx)) {
-            executor::requeue_head(*ctx, *task);
+            executor::put_back(*ctx, *task, /*head=*/true);
             continue;
+        }
+        if (executor::state_of(executor::load_relaxed(&task->state)) == COPS_TASK_PREEMPTED) {
+            executor::resume_preempted(*ctx, *task);
+            reason = COPS_RUN_RESUME;
+            break;
         }
         executor::run_task(*ctx, *task);
         --budget;
     }
     cops_executor_leave(ctx);
     return reason;
+}
+
+int cops_executor_should_preempt(const cops_executor_context* ctx, int slice_over) {
+    return executor::preemptible(*ctx, slice_over != 0) ? 1 : 0;
+}
+
+int cops_executor_preempt(cops_executor_context* ctx, void* stack, int slice_over) {
+    if (!executor::preemptible(*ctx, slice_over != 0)) {
+        return 0;
+    }
+    cops_executor_enter(ctx);
+    executor::Task& task = executor::task_at(*ctx->group, ctx->current - 1);
+    task.frame = stack;
+    uint64_t word = executor::load_relaxed(&task.state);
+    // Tokens stay: a wake meanwhile is for its next suspend.
+    while (!executor::compare_exchange(
+        &task.state, word, executor::with_state(word, COPS_TASK_PREEMPTED)
+    )) {
+    }
+    // It keeps its turn, unless it has had all of it.
+    executor::put_back(*ctx, task, /*head=*/slice_over == 0);
+    ++ctx->counters.preemptions;
+    cops_executor_leave(ctx);
+    return 1;
+}
+
+void cops_executor_serve_least(cops_executor_context* ctx) {
+    ctx->least_is_next = 1;
+}
+
+void* cops_executor_resumed(const cops_executor_context* ctx) {
+    return executor::task_at(*ctx->group, ctx->current - 1).frame;
 }
 
 void cops_executor_stop(cops_executor_context* ctx, uint32_t stop) {
@@ -274,6 +361,11 @@ int cops_executor_should_yield(const cops_executor_context* ctx) {
 
 void cops_executor_yield(cops_executor_context* ctx, void* frame) {
     executor::ask(*ctx, frame, Action::yield);
+}
+
+void cops_executor_yield_to(cops_executor_context* ctx, void* frame, cops_task_id id) {
+    ctx->action_task = id;
+    executor::ask(*ctx, frame, Action::yield_to);
 }
 
 void cops_executor_suspend(cops_executor_context* ctx, void* frame) {

@@ -135,9 +135,24 @@ uint32_t cops_executor_abi() {
     return COPS_EXECUTOR_ABI;
 }
 
+uint32_t cops_executor_size(uint32_t structure) {
+    switch (structure) {
+    case COPS_SIZE_GROUP:
+        return sizeof(cops_executor_group);
+    case COPS_SIZE_CONTEXT:
+        return sizeof(cops_executor_context);
+    case COPS_SIZE_TASK:
+        return sizeof(cops_task);
+    case COPS_SIZE_SLOT_STATE:
+        return sizeof(cops_slot_state);
+    default:
+        return 0;
+    }
+}
+
 int cops_executor_init_group(cops_executor_group* group) {
     const bool good =
-        group->abi == COPS_EXECUTOR_ABI && group->num_contexts >= 1
+        group->abi >= 1 && group->abi <= COPS_EXECUTOR_ABI && group->num_contexts >= 1
         && group->num_contexts <= COPS_EXECUTOR_CONTEXTS && group->contexts != nullptr
         && group->segments != nullptr
         && (group->num_slots == 0 || (group->slots != nullptr && group->slot_states != nullptr));
@@ -147,13 +162,15 @@ int cops_executor_init_group(cops_executor_group* group) {
     group->num_segments = 0;
     group->free_tasks = 0;
     group->parked = 0;
+    group->closed = 0;
     return 0;
 }
 
 int cops_executor_init_context(
     cops_executor_group* group, uint32_t index, uint32_t first_slot, uint32_t slot_count
 ) {
-    if (index >= group->num_contexts || first_slot > group->num_slots
+    const bool added = index == group->num_contexts && index < COPS_EXECUTOR_CONTEXTS;
+    if ((index >= group->num_contexts && !added) || first_slot > group->num_slots
         || slot_count > group->num_slots - first_slot) {
         return executor::kInvalidArgument;
     }
@@ -169,6 +186,9 @@ int cops_executor_init_context(
     for (uint32_t slot = first_slot + slot_count; slot > first_slot; --slot) {
         group->slot_states[slot - 1].next = ctx.free_slots;
         ctx.free_slots = slot;
+    }
+    if (added) {
+        executor::store_release(&group->num_contexts, index + 1);  // Partner: contexts_of().
     }
     return 0;
 }
@@ -254,8 +274,7 @@ int cops_executor_alive(cops_executor_context* ctx, cops_task_id id) {
 }
 
 cops_task_id cops_executor_current(const cops_executor_context* ctx) {
-    return ctx->current == 0 ? 0
-                             : executor::id_of(executor::task_at(*ctx->group, ctx->current - 1));
+    return ctx->running_task;
 }
 
 int64_t cops_executor_result(const cops_executor_context* ctx) {

@@ -32,7 +32,7 @@ base-level = 16         # Level of work that carries none: 0 most urgent, 63 lea
 ceiling = 0             # Claims more urgent than this are cut to it.
 weight = 100            # Share among guests at the same level.
 
-# Also: engine = "interp", no-boards = true, no-reboot = true, timebase = 10000000,
+# Also: engine = "interp", isa = "n=off", no-boards = true, no-reboot = true, timebase = 10000000,
 # cops-device-id = 65535, initrd = ["more.cpio"], dump-dtb = "hasher.dtb".
 # Another S-mode kernel in place of an application:
 #   kernel = "Image"

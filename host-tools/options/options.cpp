@@ -16,6 +16,8 @@ constexpr std::array<std::string_view, 7> kLogLevels{
     "trace", "debug", "info", "warning", "error", "critical", "off"
 };
 
+constexpr std::array<std::string_view, 2> kIsaSwitches{"n=on", "n=off"};
+
 using Text = std::string_view;
 using Context = ValueContext;
 
@@ -44,6 +46,12 @@ constexpr std::array kGuestOptions{
         "what executes guest instructions: auto (the best of this host), dbt, interp [auto]",
         [](GuestOptions& g, Text v, const Context& c) {
             g.config.engine = parse_name(v, c.catalogue.engines);
+        }},
+    GuestOption{"isa", "NAME=on|off", ValueKind::text, Place::anywhere,
+        "extension of the guest's CPUs: n (user-level interrupts; without, the guest's kernel takes "
+        "completions to the application) [n=on]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.user_interrupts = parse_name(v, kIsaSwitches) == "n=on";
         }},
     GuestOption{"code-cache", "SIZE", ValueKind::size, Place::anywhere,
         "host memory for translated code, all virtual CPUs together, 1M to 4G [64M]",

@@ -47,7 +47,7 @@ std::string table_of(const vmm::GuestReport& guest) {
     const Count translation = sum.translation_ns;
     return fmt::format(
         "cops: engine {} of guest {}:\n"
-        "  executed      {} instructions in {}\n"
+        "  executed      {} instructions in {}{}\n"
         "  translated    {} blocks, {} of guest code, in {}\n"
         "  code cache    {} of {} used, {} flushes\n"
         "  block exits   chained {} ({} chained, {} through the engine)\n"
@@ -56,6 +56,7 @@ std::string table_of(const vmm::GuestReport& guest) {
         guest.outcome.name,
         instructions,
         human_time(run_ns),
+        sum.interpreted ? fmt::format(", the first {} interpreted", *sum.interpreted) : "",
         sum.translated_blocks,
         human_bytes(sum.translated_bytes),
         translation ? human_time(*translation) : "unknown time",

@@ -59,6 +59,7 @@ Json to_json(std::optional<std::uint64_t> count) {
 
 Json to_json(const vmm::EngineStats& stats) {
     return {
+        {"interpreted", to_json(stats.interpreted)},
         {"translated_blocks", stats.translated_blocks},
         {"translated_bytes", stats.translated_bytes},
         {"code_bytes", stats.code_bytes},

@@ -111,8 +111,9 @@ private:
     vmm::FleetConfig config_;
     const SessionOptions& options_;
     Signals& signals_;
-    Bell bell_;  // rung when one of the next three changes
+    Bell bell_;  // rung when one of the next four changes
     std::atomic<bool> ended_{false};
+    std::atomic<bool> asked_{false};  // what goes on (SIGUSR1)
     std::atomic<int> output_error_{0};
     bool quit_ = false;  // Ctrl-A x
     bool stopped_ = false;
@@ -180,7 +181,10 @@ int Session::run() {
         // A terminal that isn't ours to use (background job) would stop us when read.
         reading_ = raw_ || !is_terminal;
     }
-    signals_.deliver_to([this](int) { bell_.ring(); });
+    signals_.deliver_to([this](int number) {
+        asked_ = asked_ || number == SIGUSR1;
+        bell_.ring();
+    });
     value_or_failure(fleet_->start());
     for (const auto& file : device_trees_) {
         file->commit();
@@ -214,6 +218,9 @@ void Session::attend() {
             read_input();
         }
         give_input();
+        if (asked_.exchange(false)) {
+            say(options_.messages, fleet_->describe());
+        }
         if (!stopped_ && (signals_.received() != 0 || quit_ || output_error_ != 0)) {
             stop();
         }

@@ -23,7 +23,7 @@
 namespace tools {
 namespace {
 
-constexpr std::array kWatched{SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT};
+constexpr std::array kWatched{SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1};
 constexpr int kGraceMilliseconds = 10'000;
 // How often a job in the background looks whether it has the terminal again: a shell need not tell
 // one that runs.
@@ -134,6 +134,12 @@ void Signals::watch() {
             continue;
         }
         const std::lock_guard lock(receiver_->mutex);
+        if (number == SIGUSR1) {
+            if (receiver_->deliver) {
+                receiver_->deliver(number);
+            }
+            continue;
+        }
         if (!receiver_->deliver || received() != 0) {
             end_now(number, "");
         }

@@ -9,8 +9,9 @@
 namespace tools {
 
 /// SIGINT, SIGTERM, SIGHUP and SIGQUIT as an orderly end, from the start of the command to its end;
-/// SIGTSTP and SIGCONT as a stop that leaves the terminal as it was found. All of them but SIGTSTP
-/// reach `on_signal`, which looks at received() for the end that was asked for.
+/// SIGTSTP and SIGCONT as a stop that leaves the terminal as it was found; SIGUSR1 as a question.
+/// All of them but SIGTSTP reach `on_signal`, which looks at received() for the end that was asked
+/// for.
 /// Made before any other thread, so that all of them have the signals blocked.
 ///
 /// A first signal while nothing runs yet ends the process at once; while guests run it calls

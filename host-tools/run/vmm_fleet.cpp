@@ -21,6 +21,7 @@ public:
         return fleet_->debugger_address(guest);
     }
     vmm::FleetReport report() const override { return fleet_->report(); }
+    std::string describe() const override { return fleet_->describe(); }
 
 private:
     std::unique_ptr<vmm::Fleet> fleet_;

@@ -3,9 +3,14 @@
 
 #include "cpu/engine.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// For tests that run on every engine. Link `test_engines`.
@@ -48,6 +53,33 @@ inline const std::vector<std::string>& test_engines() {
         return found;
     }();
     return engines;
+}
+
+/// What tests that make vCPUs themselves run on: the engines, and `dbt` with harts that it begins
+/// to translate after so many instructions, in the middle of a test.
+inline std::vector<std::string> test_vcpus(std::uint64_t interpret_first = 9) {
+    std::vector<std::string> names = test_engines();
+    if (std::ranges::find(names, "dbt") != names.end()) {
+        names.push_back("dbt_after_" + std::to_string(interpret_first));
+    }
+    return names;
+}
+
+/// As vmm::make_vcpu(). `name` is an engine's, or dbt_after_N, which interprets the first N
+/// instructions.
+inline vmm::Result<std::unique_ptr<vmm::Vcpu>> make_vcpu(
+    const std::string& name,
+    vmm::GuestMemory& memory,
+    vmm::VcpuHost& host,
+    unsigned hart,
+    vmm::EngineOptions options = {}
+) {
+    constexpr std::string_view kAfter = "_after_";
+    const std::size_t at = name.find(kAfter);
+    if (at != std::string::npos) {
+        options.interpret_first = std::stoull(name.substr(at + kAfter.size()));
+    }
+    return vmm::make_vcpu(name.substr(0, at), memory, host, hart, options);
 }
 
 }  // namespace test_support

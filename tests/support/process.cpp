@@ -128,12 +128,18 @@ ProcessResult run_process(const std::vector<std::string>& command, const Process
         Pipe::close_end(in.write_end);
     }
     bool signalled = options.signal_number == 0;
+    constexpr std::chrono::seconds kLastWords{3};
+    auto deadline = start + options.timeout;
     while (out.read_end >= 0 || err.read_end >= 0) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-            start + options.timeout - Clock::now()
-        );
-        if (left.count() <= 0) {
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+        if (left.count() <= 0 && !result.timed_out) {
             result.timed_out = true;
+            deadline += kLastWords;
+            ::kill(child, SIGUSR1);  // cops says what it is doing; others end
+            continue;
+        }
+        if (left.count() <= 0) {
             ::kill(-child, SIGKILL);
             break;
         }

@@ -16,7 +16,8 @@ struct ProcessOptions {
     bool hold_stdin_open = false;                    ///< No end of file until the child ends.
     std::map<std::string, std::string> environment;  ///< Added to ours.
     std::filesystem::path directory;                 ///< Working directory; empty: ours.
-    std::chrono::seconds timeout{120};               ///< Then SIGKILL and `timed_out`.
+    /// Then SIGUSR1, soon after SIGKILL, and `timed_out`.
+    std::chrono::seconds timeout{120};
     /// Sends `signal_number` as soon as stdout and stderr together contain this text.
     std::string signal_when_output_contains;
     int signal_number = 0;

@@ -37,10 +37,11 @@ public:
     static constexpr std::size_t bytes(std::uint16_t size) {
         return cells_offset(size) + size * sizeof(Cell);
     }
+    /// What `memory` holds does not matter.
     void init(void* memory, std::uint64_t address, std::uint16_t size) {
         base_ = static_cast<std::byte*>(memory);
         address_ = address;
-        __builtin_memset(base_, 0, bytes(size));
+        unused_ = 0;
         queue_.init(memory, address, size);
     }
 
@@ -115,6 +116,8 @@ private:
     SplitQueue queue_;
     std::byte* base_ = nullptr;
     std::uint64_t address_ = 0;
+    // Cells from here on were never used and hold anything; see RequestQueue.
+    std::uint16_t unused_ = 0;
 };
 
 inline int ControlQueue::attach(const ProcessPages& pages, std::uint64_t cookie) {
@@ -158,6 +161,7 @@ inline void ControlQueue::offer(
     const std::uint64_t at = address_ + cells_offset(queue_.size()) + head * sizeof(Cell);
     const std::uint32_t reply_bytes =
         command == VIRTIO_COPS_CTRL_GET_GRANT ? sizeof(virtio_cops_ctrl_grant) : 0;
+    unused_ = head >= unused_ ? static_cast<std::uint16_t>(head + 1) : unused_;
     request.header = {command, 0};
     request.status = {};
     request.cookie = cookie;
@@ -181,7 +185,7 @@ inline bool ControlQueue::reap(CommandDone* done) {
     UsedEntry entry;
     while (queue_.take_used(&entry)) {
         Cell& request = cell(entry.head);
-        if (!request.in_flight) {
+        if (entry.head >= unused_ || !request.in_flight) {
             continue;
         }
         request.in_flight = false;

@@ -37,13 +37,14 @@ public:
         return cells_offset(size) + size * cell_bytes(max_segments);
     }
 
-    /// `max_segments` data segments fit in a request; not more than the device's limit.
+    /// `max_segments` data segments fit in a request; not more than the device's limit. What
+    /// `memory` holds does not matter.
     void init(void* memory, std::uint64_t address, std::uint16_t size, std::uint16_t max_segments) {
         base_ = static_cast<std::byte*>(memory);
         address_ = address;
         max_segments_ = max_segments;
         in_flight_ = 0;
-        __builtin_memset(base_, 0, bytes(size, max_segments));
+        unused_ = 0;
         queue_.init(memory, address, size);
     }
 
@@ -96,6 +97,9 @@ private:
     std::byte* base_ = nullptr;
     std::uint64_t address_ = 0;
     std::uint16_t max_segments_ = 0;
+    // Cells from here on were never used and hold anything: a start that made them all would touch
+    // a megabyte. The free list gives heads that are new in ascending order.
+    std::uint16_t unused_ = 0;
     std::uint32_t in_flight_ = 0;
 };
 
@@ -117,6 +121,10 @@ inline int RequestQueue::submit(
     Cell& request = cell(head);
     const std::uint64_t at = address_ + cell_offset(head);
 
+    if (head >= unused_) {
+        request.generation = 0;
+        unused_ = static_cast<std::uint16_t>(head + 1);
+    }
     request.header = header;
     request.header.request_id = ++request.generation << 16 | head;
     request.status = {};
@@ -153,8 +161,8 @@ inline bool RequestQueue::reap(RequestDone* done) {
     UsedEntry entry;
     while (queue_.take_used(&entry)) {
         Cell& request = cell(entry.head);
-        if (!request.in_flight) {
-            continue;  // A device that completes twice is not believed.
+        if (entry.head >= unused_ || !request.in_flight) {
+            continue;  // A device that completes twice, or what nobody asked, is not believed.
         }
         request.in_flight = false;
         *done = {

@@ -6,8 +6,13 @@
 #include <vmm/config.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace vmm {
+
+/// What a machine sets EngineOptions::interpret_first to: above what a COPS guest needs from its
+/// first instruction to the end of a short program.
+inline constexpr std::uint64_t kInterpretFirst = 2'000'000;
 
 /// How an engine makes one vCPU.
 struct EngineOptions {
@@ -17,6 +22,8 @@ struct EngineOptions {
     std::size_t code_cache_bytes = kDefaultCodeCacheBytes;
     /// Count what Vcpu::stats() shows even where counting costs the guest speed.
     bool collect_stats = false;
+    /// How many of its first instructions an engine that translates interprets instead.
+    std::uint64_t interpret_first = 0;
     /// Told about each translation; outlives the vCPU. Null: nobody asks.
     CodeObserver* observer = nullptr;
 };

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/trace.hpp"
 
+#include "cpu/clock.hpp"
 #include "cpu/riscv/decode.hpp"
 #include "cpu/riscv/disassemble.hpp"
 #include "cpu/riscv/page_walk.hpp"
 #include "cpu/riscv/trap_handlers.hpp"
 
 #include <fmt/format.h>
-
-#include <time.h>
 
 #include <algorithm>
 #include <array>
@@ -22,12 +21,6 @@ namespace vmm {
 namespace {
 
 using riscv::State;
-
-Nanos monotonic_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
-}
 
 /// CSRs whose changes are shown. Not those that change by themselves: sip and the counters.
 struct ShownCsr {

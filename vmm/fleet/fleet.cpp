@@ -306,4 +306,26 @@ FleetReport Fleet::report() const {
     return report;
 }
 
+std::string Fleet::describe() const {
+    const Impl& impl = *impl_;
+    std::string text;
+    {
+        const std::lock_guard lock(impl.mutex);
+        text = fmt::format(
+            "fleet under policy {}: {} of {} guests have not ended{}\n",
+            impl.config.policy,
+            impl.running,
+            impl.guests.size(),
+            impl.changed ? ", one waits to be looked at" : ""
+        );
+    }
+    for (unsigned worker = 0; worker < impl.pool->workers(); ++worker) {
+        text += fmt::format("  worker {}: {}\n", worker, impl.pool->describe_worker(worker));
+    }
+    for (const auto& guest : impl.guests) {
+        text += guest->describe();
+    }
+    return text;
+}
+
 }  // namespace vmm

@@ -512,6 +512,7 @@ sched::ClaimSample Guest::Port::sample() {
         .running = claim.running,
         .timer_level = claim.timer_level,
         .irq_level = claim.irq_level,
+        .critical = claim.critical,
     };
 }
 

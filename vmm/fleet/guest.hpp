@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace vmm {
@@ -62,6 +63,8 @@ public:
     const GuestConfig& config() const noexcept { return config_; }
     /// Times relative to `fleet_started`.
     GuestReport report(Nanos fleet_started) const;
+    /// Part of Fleet::describe().
+    std::string describe() const;
 
 private:
     /// A vCPU as the workers see it.
@@ -170,7 +173,8 @@ private:
     std::vector<sched::WorkerPool::Handle> vcpus_;
     std::unique_ptr<GuestDebug> debug_;  // null: no debugger can come
 
-    Phase phase_ = Phase::created;         // control thread
+    // Control thread; others read it, relaxed, to describe the guest.
+    std::atomic<Phase> phase_ = Phase::created;
     std::atomic<bool> stop_asked_{false};  // set by stop(), read by the control thread
     std::atomic<unsigned> in_pool_{0};     // vCPUs that have not left; release when one leaves
     // A save is asked for or under way: every completion is reported to the control thread.

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fleet/guest.hpp"
 
+#include <fmt/format.h>
+
+#include <string_view>
+
 namespace vmm {
 
 GuestReport Guest::report(Nanos fleet_started) const {
@@ -56,6 +60,49 @@ GuestReport Guest::report(Nanos fleet_started) const {
     report.bad_requests = device_->bad_requests();
     report.in_flight = device_->in_flight();
     return report;
+}
+
+std::string Guest::describe() const {
+    const auto phase_name = [](Phase phase) -> std::string_view {
+        switch (phase) {
+        case Phase::created:
+            return "not started";
+        case Phase::running:
+            return "running";
+        case Phase::saving:
+            return "being saved";
+        case Phase::holding:
+        case Phase::held:
+            return "held by a debugger";
+        case Phase::leaving:
+            return "ended, vCPUs leave their workers";
+        case Phase::draining:
+            return "ended, requests drain";
+        case Phase::ended:
+            return "ended";
+        }
+        return "?";
+    };
+    std::string text = fmt::format(
+        "  guest {} ({}): {}{}, {} of {} vCPUs in the pool, {} requests in flight\n",
+        index_,
+        config_.name,
+        phase_name(phase_.load(std::memory_order_relaxed)),
+        machine_->ended() ? ", machine off" : "",
+        in_pool_.load(std::memory_order_relaxed),
+        config_.cpus,
+        device_->in_flight()
+    );
+    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+        text += fmt::format(
+            "    vCPU {}: {}{}, {} instructions\n",
+            hart,
+            pool_.describe(vcpus_[hart]),
+            device_->has_post(hart) ? ", user interrupt posted" : "",
+            ports_[hart]->counters().instructions
+        );
+    }
+    return text;
 }
 
 }  // namespace vmm

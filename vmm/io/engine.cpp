@@ -324,8 +324,10 @@ std::size_t Engine::reap() {
     reaping_ = true;
     // Acquire: pairs with the kernel's store of the flag after it queued the work.
     const unsigned flags = __atomic_load_n(ring_.sq.kflags, __ATOMIC_ACQUIRE);
+    bool left_set = false;
     if ((flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0) {
         io_uring_get_events(&ring_);
+        left_set = (__atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN) != 0;
     }
     unsigned head = 0;
     unsigned seen = 0;
@@ -345,6 +347,12 @@ std::size_t Engine::reap() {
     const std::size_t count = deliver_finished();
     arm_wake();
     flush();
+    if (left_set && seen == 0) {
+        // The kernel lists work, then sets the flag, and clears it only when it finds work: if we
+        // ran the work between the two, the flag stays, and vCPUs would come out for ever without
+        // having run. Work of our own makes the kernel clear it.
+        wake();
+    }
     reaping_ = false;
     return count;
 }

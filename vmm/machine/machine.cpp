@@ -109,6 +109,7 @@ Result<std::unique_ptr<Vcpu>> Machine::make_hart_vcpu(Hart& hart) {
         .user_interrupts = config_.user_interrupts,
         .code_cache_bytes = config_.code_cache_bytes / config_.cpus,
         .collect_stats = config_.engine_stats,
+        .interpret_first = kInterpretFirst,
         .observer = config_.code_observer,
     };
     return make_vcpu(config_.engine, *memory_, hart, hart.index(), options);

@@ -14,7 +14,7 @@
 
 namespace kernel {
 
-struct Process;
+struct Thread;
 
 /// User registers at a trap; x[n - 1] is xn.
 struct TrapFrame {
@@ -46,17 +46,16 @@ struct Cpu {
     std::uint32_t held_ranks = 0;
 
     cops_executor_context executor{};
-    cops_task_id switcher = 0;  ///< The coroutine that runs this hart's processes.
+    cops_task_id switcher = 0;  ///< The coroutine that runs this hart's threads.
     virtio_cops_board* board = nullptr;
     const virtio_cops_host_line* host_line = nullptr;
     cops_kernel_line* kernel_line = nullptr;
 
-    Process* current = nullptr;      ///< Whose address space is in place; null = the kernel's.
-    Process* float_owner = nullptr;  ///< Whose floating-point registers are loaded.
-    std::uint64_t turn = 0;          ///< Counts turns of processes: least recent first.
-    std::uint64_t next_tick = 0;     ///< 0 = not ticking.
-    std::uint64_t programmed = 0;    ///< Deadline of the timer as set.
-    std::uint32_t running_level = VIRTIO_COPS_LEVEL_NONE;  ///< Level given to the current process.
+    Thread* current = nullptr;      ///< Whose address space is in place; null = the kernel's.
+    Thread* float_owner = nullptr;  ///< Whose floating-point registers are loaded.
+    std::uint64_t next_tick = 0;    ///< 0 = not ticking.
+    std::uint64_t programmed = 0;   ///< Deadline of the timer as set.
+    std::uint32_t running_level = VIRTIO_COPS_LEVEL_NONE;  ///< Level given to the current thread.
     std::uint32_t reschedule = 0;  ///< Atomic; any hart sets it, then sends an IPI if need be.
     bool exists = false;           ///< The device tree names it.
 };

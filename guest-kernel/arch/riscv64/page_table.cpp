@@ -67,9 +67,10 @@ PhysAddr image_table(PhysAddr gib) {
     return table;
 }
 
-Pte* next_level(Pte& entry, bool create) {
+// Null `allocate`: no table is made.
+Pte* next_level(Pte& entry, PhysAddr (*allocate)()) {
     if ((entry & kPteValid) == 0) {
-        const PhysAddr table = create ? frames::allocate_zeroed() : 0;
+        const PhysAddr table = allocate == nullptr ? 0 : allocate();
         if (table == 0) {
             return nullptr;
         }
@@ -111,9 +112,11 @@ void* map_kernel_stack(unsigned hart) {
         (~std::uint64_t{0} << 30) + hart * std::uint64_t{kStackSlotPages} * kPageSize;
     for (unsigned i = kStackSlotPages - kStackPages; i < kStackSlotPages; ++i) {
         const std::uint64_t address = base + i * kPageSize;
-        Pte* const middle = next_level(entries(kernel_root)[kStackRootEntry], true);
-        Pte* const last =
-            middle == nullptr ? nullptr : next_level(middle[address >> 21 & 511], true);
+        Pte* const middle =
+            next_level(entries(kernel_root)[kStackRootEntry], &frames::allocate_zeroed);
+        Pte* const last = middle == nullptr
+                              ? nullptr
+                              : next_level(middle[address >> 21 & 511], &frames::allocate_zeroed);
         const PhysAddr frame = frames::allocate_zeroed();
         if (last == nullptr || frame == 0) {
             return nullptr;
@@ -144,11 +147,12 @@ void free_user_root(PhysAddr root) {
 }
 
 Pte* user_pte(PhysAddr root, UserAddr address, bool create) {
-    Pte* const middle = next_level(entries(root)[address >> 30 & 511], create);
+    PhysAddr (*const allocate)() = create ? &frames::allocate_zeroed_for_user : nullptr;
+    Pte* const middle = next_level(entries(root)[address >> 30 & 511], allocate);
     if (middle == nullptr) {
         return nullptr;
     }
-    Pte* const last = next_level(middle[address >> 21 & 511], create);
+    Pte* const last = next_level(middle[address >> 21 & 511], allocate);
     return last == nullptr ? nullptr : &last[address >> 12 & 511];
 }
 

@@ -19,6 +19,13 @@ bool has_console();
 void set_timer(std::uint64_t deadline);
 /// `harts`: bit h = hart h.
 void send_ipi(std::uint64_t harts);
+/// Those harts forget translations of [start, start + bytes) that they have for the address space,
+/// before this returns.
+void remote_fence(
+    std::uint64_t harts, std::uint64_t start, std::uint64_t bytes, std::uint32_t asid
+);
+/// Those harts see instructions that were written before.
+void remote_fence_instructions(std::uint64_t harts);
 /// 0 or a negative SBI error.
 std::int64_t start_hart(std::uint64_t hart, std::uint64_t entry, std::uint64_t argument);
 /// Bytes taken by the debug console, 0 when it can't take any now, negative on error.

@@ -10,7 +10,10 @@
  */
 
 /* COPS calls live far above Linux's numbers. */
-/* a0 = struct cops_attach *: maps and registers process page, heads, slots, doorbells. */
+/*
+ * a0 = struct cops_attach *: maps and registers process page, heads, slots, doorbells. Each further
+ * thread that runs an executor calls it too, and gets the line of its own hart.
+ */
 #define COPS_SYS_ATTACH 0x1000
 /* a0 = const struct cops_submission *, a1 = count: returns the number accepted. */
 #define COPS_SYS_SUBMIT 0x1001
@@ -20,11 +23,33 @@
 #define COPS_SYS_PARK 0x1004 /* Nothing is ready here; returns COPS_PARK_* when there may be. */
 /* Let the kernel pick again (a more urgent process or kernel coroutine waits). */
 #define COPS_SYS_YIELD 0x1005
-#define COPS_SYS_SPAWN_PROCESS 0x1006 /* a0 = const char *path, a1 = argv, a2 = envp: pid. */
+/*
+ * a0 = const char *path, a1 = argv, a2 = envp, a3 = const struct cops_process_limits * or 0: pid.
+ * -EPERM when the limits are wider than the caller's own.
+ */
+#define COPS_SYS_SPAWN_PROCESS 0x1006
 /* a0 = pid: exit status (0..255) once it has ended. Blocks the process. */
 #define COPS_SYS_WAIT_PROCESS 0x1007
 /* a0 = struct cops_kernel_counters *: what the kernel counted for this process. */
 #define COPS_SYS_COUNTERS 0x1008
+/*
+ * Without user interrupts, in the handler. TAKE: the pc that was interrupted; the handler counts as
+ * ended, and may be entered again. GIVE, a0 = pc: the handler counts as running, and its URET will
+ * go there. So a handler can let others run before what it interrupted goes on.
+ */
+#define COPS_SYS_UPCALL_TAKE 0x1009 /* -EINVAL outside of the handler. */
+#define COPS_SYS_UPCALL_GIVE 0x100a
+/*
+ * a0 = n: the process may have threads on n harts, its first one's among them; returns on how many
+ * it may, which is less where the guest has fewer. clone() puts each new thread on one of them that
+ * has none, and is -EAGAIN when all have. With fewer than before, threads that are there stay.
+ */
+#define COPS_SYS_ALLOC_CPU 0x100b
+/*
+ * a0 = set of harts (bit h): ends the sleep of the process's threads there (COPS_SYS_PARK and what
+ * it asked for), or their next one when they do not sleep.
+ */
+#define COPS_SYS_KICK 0x100c
 
 #define COPS_PARK_RETRY 0 /* Look again. */
 /* Nothing else to run on this hart: `wfi` in user mode with UIE clear, then look again. */
@@ -47,20 +72,22 @@
 #include <stdint.h>
 
 struct cops_attach {
-    uint32_t slots; /* In: wanted. Out: granted (a multiple of 128). */
-    uint32_t lines; /* Out: harts (lines) this process may use. */
+    uint32_t slots; /* In: wanted for each line. Out: granted in all (a multiple of 128). */
+    uint32_t lines; /* Out: harts of the guest, each with a line. */
     uint32_t hart;  /* Out: the hart (line) this thread of control runs on. */
     /*
      * Out: 1 = utvec works (N extension); 0 = the kernel enters `handler` as the hardware would
      * (interrupted pc kept by the kernel, other registers untouched, no further entry until it
      * returns) and the handler returns by the same COPS_INSN_URET, which traps as an illegal
-     * instruction and which the kernel carries out. No CSR of N is touched then, and COPS_SYS_PARK
+     * instruction and which the kernel carries out. It is entered for completions more urgent than
+     * what runs, and at each tick of a busy hart. No CSR of N is touched then, and COPS_SYS_PARK
      * never answers COPS_PARK_WFI.
      */
     uint32_t user_interrupts;
     uint64_t
         handler; /* In: entry of the user interrupt handler, set as utvec or called by upcall. */
-    uint64_t process; /* Out: process id as the device knows it. */
+    uint64_t process;  /* Out: process id as the device knows it. */
+    uint64_t timebase; /* Out: frequency of the time counter, Hz. */
 };
 
 struct cops_submission {
@@ -76,6 +103,14 @@ struct cops_submission {
     uint32_t mode;
     uint32_t hart;      /* Line whose list takes the completion. */
     uint64_t user_data; /* The coroutine: copied into the slot. */
+};
+
+/* What a process may have of its hart. Without: as the caller, at most weight 100 and share 5. */
+struct cops_process_limits {
+    uint32_t ceiling; /* More urgent claims and requests count as this level, 0..63. */
+    uint32_t weight;  /* Its part of the hart among processes of one level, 1..10000. */
+    uint32_t share;   /* Percent of the hart that it gets whatever others claim, 0..50. */
+    uint32_t reserved;
 };
 
 /* Per hart, kernel -> executor: what else wants this hart (the guest's own global bitmap).

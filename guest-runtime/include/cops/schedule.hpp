@@ -30,15 +30,26 @@ private:
 
 namespace detail {
 
-/// Context of the hart that runs us. Never kept over a suspension.
-cops_executor_context* context() noexcept;
+// These let what they made ready run at once, if it is more urgent than the caller.
 /// Makes a task of a suspended coroutine; grows the task table. 0 = no memory or a bad level.
 cops_task_id spawn_frame(void* frame, unsigned level) noexcept;
+/// Gives a task a level of its own, from which inheritance follows. 0, -ESRCH or -EINVAL.
+int set_base_level(cops_task_id id, unsigned level) noexcept;
 
 struct YieldAwaiter {
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> self) const noexcept {
         cops_executor_yield(context(), self.address());
+    }
+    void await_resume() const noexcept {}
+};
+
+struct YieldToAwaiter {
+    cops_task_id id;
+
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> self) const noexcept {
+        cops_executor_yield_to(context(), self.address(), id);
     }
     void await_resume() const noexcept {}
 };
@@ -85,25 +96,41 @@ TaskId spawn(Task<T> task, unsigned level) noexcept {
 
 /// The running coroutine's id.
 inline TaskId current() noexcept {
-    return TaskId(cops_executor_current(detail::context()));
+    return TaskId(detail::current_task());
 }
 
 /// Ends the coroutine's suspend(), or its next one if it is not suspended now. Wakes that come
 /// before the coroutine looks count as one. False: it has ended.
 inline bool wake(TaskId id) noexcept {
-    return cops_executor_wake(detail::context(), id.value()) == 0;
+    const detail::HartGuard hart;  // what is more urgent runs at its end
+    return cops_executor_wake(hart.context(), id.value()) == 0;
 }
 
 /// Moves a coroutine to another level: at once if it is running here or ready, else when it wakes.
+/// Where it waits for a mutex or another object of this library, its place there follows at once,
+/// and so do the holders of the mutexes it waits for. While it holds a mutex that someone more
+/// urgent waits for, it keeps that one's level and moves when it unlocks.
 /// Errors: ESRCH it has ended, EINVAL level > 63.
 inline Result<void> set_priority(TaskId id, unsigned level) noexcept {
-    return to_result<void>(cops_executor_set_level(detail::context(), id.value(), level));
+    return to_result<void>(detail::set_base_level(id.value(), level));
 }
 
-/// The coroutine's level. Error: ESRCH it has ended.
+/// The level the coroutine has now, inherited or its own. Error: ESRCH it has ended.
 inline Result<unsigned> priority(TaskId id) noexcept {
     return to_result<unsigned>(cops_executor_level(detail::context(), id.value()));
 }
+
+/// While one lives, its coroutine keeps the hart: no other of this process runs on it in between.
+/// For a few instructions on data that coroutines share. Not over a suspension.
+class [[nodiscard]] NoPreemption {
+public:
+    NoPreemption() noexcept = default;
+    NoPreemption(const NoPreemption&) = delete;
+    NoPreemption& operator=(const NoPreemption&) = delete;
+
+private:
+    detail::HartGuard hart_;
+};
 
 /// `co_await yield()`: lets others run; goes to the tail of its own level.
 [[nodiscard]] inline detail::YieldAwaiter yield() noexcept {
@@ -114,6 +141,13 @@ inline Result<unsigned> priority(TaskId id) noexcept {
 /// another guest; a few loads otherwise. For long computations.
 [[nodiscard]] inline detail::MaybeYieldAwaiter maybe_yield() noexcept {
     return {};
+}
+
+/// `co_await yield_to(id)`: as yield(), and `id` runs next in the caller's place if it is ready:
+/// for this turn at the caller's level if that is more urgent than its own. Work that is more
+/// urgent than both goes first. If it is not ready, or has ended, this is a yield().
+[[nodiscard]] inline detail::YieldToAwaiter yield_to(TaskId id) noexcept {
+    return {id.value()};
 }
 
 /// `co_await suspend()`: sleeps until wake(id). Wakes may be early: test your condition in a loop.

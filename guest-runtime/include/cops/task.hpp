@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cops/detail/hart.hpp>
 #include <cops/error.hpp>
 
 #include <atomic>
@@ -22,6 +23,8 @@ class JoinHandle;
 class TaskId;
 
 namespace detail {
+
+class Gathering;
 
 /// Reports a coroutine that was awaited though its frame could not be allocated, and aborts.
 [[noreturn]] void no_frame();
@@ -50,11 +53,16 @@ public:
             if (promise.continuation_) {
                 return promise.continuation_;
             }
-            // Partner: the exchange in JoinHandle's destructor.
+            if (!promise.has_handle_) {
+                finish_root(self.address());
+                return std::noop_coroutine();
+            }
+            // From the exchange on whoever has the handle may destroy the frame: not before we have
+            // left it. Partner: the exchange in JoinHandle's destructor.
+            const HartGuard until_asked;
             const bool owned =
-                promise.has_handle_
-                && promise.leaving_.exchange(Leaving::coroutine, std::memory_order_acq_rel)
-                       == Leaving::neither;
+                promise.leaving_.exchange(Leaving::coroutine, std::memory_order_acq_rel)
+                == Leaving::neither;
             finish_root(owned ? nullptr : self.address());
             return std::noop_coroutine();
         }
@@ -68,6 +76,7 @@ private:
     friend class cops::Task;
     template <typename T>
     friend class cops::JoinHandle;
+    friend class Gathering;
 
     std::coroutine_handle<> continuation_;  // Who awaits this coroutine; none = it was spawned.
     bool has_handle_ = false;               // Set before it starts.

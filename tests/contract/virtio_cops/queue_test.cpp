@@ -385,6 +385,20 @@ TEST(VC_4_9, the_driver_reports_the_status_whatever_len_says) {
     EXPECT_EQ(done->result, -ECANCELED);
 }
 
+TEST(VC_4_9, the_driver_does_not_believe_in_completions_of_what_it_never_offered) {
+    Rig rig;
+    rig.boot();
+    rig.submit(Rig::request(VIRTIO_COPS_OP_NANOSLEEP));
+    for (const QueueAddresses& queue :
+         {rig.driver.requests().addresses(), rig.driver.control().addresses()}) {
+        rig.ram.at<vring_used_elem>(queue.used + 4) = {.id = 7, .len = 0};
+        rig.ram.at<std::uint16_t>(queue.used + 2) = 1;
+    }
+    EXPECT_FALSE(rig.reap_one().has_value());
+    EXPECT_FALSE(rig.reap_command().has_value());
+    EXPECT_EQ(rig.driver.requests().in_flight(), 1u);
+}
+
 TEST(VC_4_10, one_notification_takes_all_that_was_available) {
     Rig rig;
     rig.boot();

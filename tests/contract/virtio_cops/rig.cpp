@@ -264,6 +264,7 @@ void Rig::boot() {
     ASSERT_EQ(driver.probe(), 0);
     ASSERT_EQ(driver.open(), 0);
     const std::uint64_t memory = ram.allocate(driver.memory_bytes());
+    std::memset(&ram.at<std::byte>(memory), 0xa5, driver.memory_bytes());  // It may hold anything.
     ASSERT_EQ(driver.start(&ram.at<std::byte>(memory), memory), 0);
 }
 

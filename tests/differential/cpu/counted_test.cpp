@@ -18,9 +18,14 @@ using differential::system::Image;
 using differential::system::Options;
 using differential::system::Runner;
 
-std::vector<std::unique_ptr<Runner>> counting_runners(const Image& image) {
+std::vector<std::string> engines(std::uint64_t seed) {
+    constexpr std::uint64_t kInstructions = 70'000;  // about what a program executes
+    return test_support::test_vcpus(differential::interpret_first(seed, kInstructions));
+}
+
+std::vector<std::unique_ptr<Runner>> counting_runners(const Image& image, std::uint64_t seed) {
     std::vector<std::unique_ptr<Runner>> runners;
-    for (const std::string& engine : test_support::test_engines()) {
+    for (const std::string& engine : engines(seed)) {
         auto runner = std::make_unique<Runner>(engine, image, true);
         if (runner->vcpu().debug() != nullptr) {
             runners.push_back(std::move(runner));
@@ -50,8 +55,8 @@ TEST(CountedDifferential, engines_stop_at_the_same_counts_in_the_same_state) {
     std::uint64_t stops = 0;
     for (std::uint64_t seed = 0; seeds.next(seed);) {
         const Image image = differential::system::make_image(seed, all_options());
-        const auto runners = counting_runners(image);
-        ASSERT_EQ(runners.size(), test_support::test_engines().size()) << "an engine cannot count";
+        const auto runners = counting_runners(image, seed);
+        ASSERT_EQ(runners.size(), engines(seed).size()) << "an engine cannot count";
         std::mt19937_64 random(seed);
         std::uint64_t total = 0;
         for (bool going = true; going;) {
@@ -93,7 +98,7 @@ TEST(CountedDifferential, a_counted_run_ends_as_one_without_a_limit) {
     Seeds seeds(6);
     for (std::uint64_t seed = 0; seeds.next(seed);) {
         const Image image = differential::system::make_image(seed, all_options());
-        for (const std::string& engine : test_support::test_engines()) {
+        for (const std::string& engine : engines(seed)) {
             Runner whole(engine, image, true);
             ASSERT_TRUE(whole.run()) << engine << Seeds::again(seed);
             Runner counted(engine, image, true);

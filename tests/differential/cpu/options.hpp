@@ -18,6 +18,12 @@ inline std::uint64_t from_environment(const char* name, std::uint64_t otherwise)
     return text != nullptr ? std::strtoull(text, nullptr, 0) : otherwise;
 }
 
+/// After how many instructions a hart of `seed` changes from interpreter to translator, where both
+/// take turns: anywhere in a program of so many.
+inline std::uint64_t interpret_first(std::uint64_t seed, std::uint64_t instructions) {
+    return seed * 0x9e37'79b9'7f4a'7c15 % instructions;
+}
+
 /// The seeds to run, in a row.
 class Seeds {
 public:

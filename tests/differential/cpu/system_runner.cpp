@@ -62,7 +62,8 @@ void forgive(std::span<std::uint8_t> ram) {
 Runner::Runner(const std::string& engine, const Image& image, bool user_interrupts)
     : memory_(std::move(vmm::GuestMemory::create(vmm::GuestPhys{kRam}, kRamBytes).value()))
     , vcpu_(std::move(
-          vmm::make_vcpu(engine, *memory_, host_, 0, {.user_interrupts = user_interrupts}).value()
+          test_support::make_vcpu(engine, *memory_, host_, 0, {.user_interrupts = user_interrupts})
+              .value()
       )) {
     std::memcpy(
         memory_->writable_range(vmm::GuestPhys{kRam}, kRamBytes), image.bytes.data(), kRamBytes

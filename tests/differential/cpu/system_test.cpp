@@ -17,12 +17,16 @@ using differential::system::Image;
 using differential::system::Options;
 using differential::system::Runner;
 
+/// About what a program executes.
+constexpr std::uint64_t kInstructions = 250'000;
+
 /// What engines left, to be compared with one another.
 class Engines {
 public:
     /// Runs the image on all; false (and a failure) when they don't agree.
     void run(const Image& image, bool user_interrupts, std::uint64_t seed) {
-        for (const std::string& engine : test_support::test_engines()) {
+        const std::uint64_t interpreted = differential::interpret_first(seed, kInstructions);
+        for (const std::string& engine : test_support::test_vcpus(interpreted)) {
             Runner runner(engine, image, user_interrupts);
             ASSERT_TRUE(runner.run()) << engine << " did not end" << Seeds::again(seed);
             const std::span<const std::uint8_t> ram = runner.ram();

@@ -21,6 +21,8 @@ using differential::Registers;
 using differential::Seeds;
 
 constexpr std::uint64_t kDefaultPrograms = 60;
+/// About what one executes.
+constexpr std::uint64_t kInstructions = 500'000;
 constexpr std::uint64_t kHandler = differential::kCodeBase + differential::kMemoryBytes - 4096;
 /// One program in so many has instructions that QEMU lacks; engines are compared with the first.
 constexpr std::uint64_t kWithoutQemu = 6;
@@ -56,8 +58,9 @@ EngineRun run_on_engine(const std::string& engine, const Program& program) {
     put(differential::kDataBase, program.data.data(), program.data.size());
     put(kHandler, &rv::kEcall, 4);
     EndingHost host;
-    const auto vcpu =
-        std::move(vmm::make_vcpu(engine, *memory, host, 0, {.user_interrupts = false}).value());
+    const auto vcpu = std::move(
+        test_support::make_vcpu(engine, *memory, host, 0, {.user_interrupts = false}).value()
+    );
     EngineRun result;
     result.state.pc = differential::kCodeBase;
     result.state.privilege = vmm::riscv::Privilege::user;
@@ -155,7 +158,8 @@ TEST(UserDifferential, random_programs_end_as_on_qemu) {
             ASSERT_EQ(qemu.out.size(), program.output_bytes()) << Seeds::again(seed);
             expected = qemu.out;
         }
-        for (const std::string& engine : test_support::test_engines()) {
+        const std::uint64_t interpreted = differential::interpret_first(seed, kInstructions);
+        for (const std::string& engine : test_support::test_vcpus(interpreted)) {
             const EngineRun run = run_on_engine(engine, program);
             ASSERT_EQ(run.state.scause, 8U) << engine << ": trap at " << std::hex << run.state.sepc
                                             << " stval " << run.state.stval << Seeds::again(seed);

@@ -19,6 +19,9 @@ using test_support::read_file;
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
+/// Executes far more than the instructions that a hart of `dbt` interprets first.
+constexpr const char* kLongProgram = "test-sync";
+
 /// What is in /tmp for perf, of any process.
 std::set<std::string> perf_maps() {
     std::set<std::string> maps;
@@ -73,7 +76,7 @@ TEST(PerfMapOption, translated_code_has_the_names_of_kernel_and_application) {
         GTEST_SKIP() << "this host has no engine that translates";
     }
     const auto before = perf_maps();
-    const auto result = run({"run", "--engine", "dbt", "--perf-map", "hello"});
+    const auto result = run({"run", "--engine", "dbt", "--perf-map", kLongProgram});
     EXPECT_EQ(result.exit_code, 0) << result.err;
     std::string text;
     for (const std::string& file : perf_maps()) {
@@ -92,7 +95,7 @@ TEST(PerfMapOption, translated_code_has_the_names_of_kernel_and_application) {
 TEST(EngineStatsOption, tells_on_stderr_and_in_the_report) {
     const test_support::TemporaryDirectory directory;
     const std::string report = directory / "report.json";
-    const auto result = run({"run", "--engine-stats", "--json", report, "hello"});
+    const auto result = run({"run", "--engine-stats", "--json", report, kLongProgram});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.err, HasSubstr("blocks, "));
     EXPECT_THAT(result.err, HasSubstr("code cache"));
@@ -104,12 +107,17 @@ TEST(EngineStatsOption, tells_on_stderr_and_in_the_report) {
     EXPECT_LE(engine["code_bytes"], engine["code_capacity"]);
     EXPECT_GT(engine["translation_ns"], 0);
     EXPECT_NE(json["guests"][0]["engine"], "auto");
+    if (json["guests"][0]["engine"] == "dbt") {
+        EXPECT_GT(engine["interpreted"], 0);
+        EXPECT_GT(engine["chained_exits"], engine["dispatched_exits"]);
+        EXPECT_GT(engine["tlb_hits"], engine["tlb_misses"]);
+    }
 }
 
 TEST(CodeCacheOption, a_small_cache_is_emptied_and_works) {
     const test_support::TemporaryDirectory directory;
     const std::string report = directory / "report.json";
-    const auto result = run({"run", "--code-cache", "1M", "--json", report, "hello"});
+    const auto result = run({"run", "--code-cache", "1M", "--json", report, kLongProgram});
     EXPECT_EQ(result.exit_code, 0) << result.err;
     const auto json = Json::parse(read_file(report));
     const auto& engine = json["guests"][0]["vcpus"][0]["engine"];

@@ -165,6 +165,30 @@ TEST(Signal, a_run_says_what_ended_it) {
     EXPECT_EQ(result.err, "cops: ended by SIGTERM\n");
 }
 
+TEST(Signal, user_signal_1_asks_what_goes_on_and_ends_nothing) {
+    const test_support::TemporaryDirectory directory;
+    const std::string output = directory / "output";
+    test_support::write_file(output, "");
+    const pid_t child = start({"run", "--kernel", guest("bare-idle")}, output);
+    // Asked again until it has all started: a signal before that is no question to a fleet.
+    const auto says = [&](std::string_view text) {
+        return read_file(output).find(text) != std::string::npos;
+    };
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (!says("vCPU 0: idle") && std::chrono::steady_clock::now() < end) {
+        if (says("ready")) {
+            ::kill(child, SIGUSR1);
+        }
+        std::this_thread::yield();
+    }
+    ::kill(child, SIGTERM);
+    EXPECT_EQ(wait_for(child), 128 + SIGTERM);
+    EXPECT_TRUE(says("fleet under policy priority: 1 of 1 guests have not ended"));
+    EXPECT_TRUE(says("worker 0: sleeps")) << read_file(output);
+    EXPECT_TRUE(says("vCPU 0: idle")) << read_file(output);
+    EXPECT_TRUE(says("0 requests in flight")) << read_file(output);
+}
+
 TEST(Signal, a_reader_that_does_not_read_cannot_hold_up_the_end) {
     // Nobody reads the pipe: the guest fills it, and what is behind it, and has to wait.
     const test_support::TemporaryDirectory directory;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <regex>
 
 namespace {
@@ -17,6 +18,7 @@ namespace {
 using test_support::ProcessResult;
 using test_support::TemporaryDirectory;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Json = nlohmann::json;
 
 /// Bytes 0, 1, 2 ... as the test programs expect them.
@@ -28,17 +30,36 @@ std::string pattern(std::size_t size) {
     return bytes;
 }
 
-class Applications : public ::testing::Test {
+/// What executes the guest, and whether completions interrupt in user mode.
+struct Cpu {
+    const char* engine;
+    const char* isa;
+};
+
+std::string name_of(const Cpu& cpu) {
+    return std::string(cpu.engine) + (std::string(cpu.isa) == "n=off" ? "_by_upcall" : "");
+}
+
+const auto kCpus = ::testing::Values(
+    Cpu{"dbt", "n=on"}, Cpu{"dbt", "n=off"}, Cpu{"interp", "n=on"}, Cpu{"interp", "n=off"}
+);
+
+class GuestRun {
 protected:
-    Applications() {
+    explicit GuestRun(const Cpu& cpu)
+        : cpu_(cpu) {
         std::filesystem::create_directory(directory_ / "shared");
         test_support::write_file(directory_ / "shared" / "input", pattern(1000));
     }
 
     /// `cops run OPTIONS --grant d=dir:...:rw -- APP ARGUMENTS`.
     [[nodiscard]] ProcessResult
-    run(const std::vector<std::string>& words, const std::vector<std::string>& options = {}) const {
-        std::vector<std::string> command = {COPS_COMMAND, "run"};
+    run(const std::vector<std::string>& words,
+        const std::vector<std::string>& options = {},
+        const std::string& program = COPS_COMMAND) const {
+        std::vector<std::string> command = {
+            program, "run", "--engine", cpu_.engine, "--isa", cpu_.isa
+        };
         command.insert(command.end(), options.begin(), options.end());
         command.insert(
             command.end(), {"--grant", "d=dir:" + (directory_ / "shared").string() + ":rw", "--"}
@@ -47,7 +68,16 @@ protected:
         return test_support::run_process(command);
     }
 
+    [[nodiscard]] bool by_upcall() const { return std::string(cpu_.isa) == "n=off"; }
+
+    const Cpu cpu_;
     TemporaryDirectory directory_;
+};
+
+class Applications : public GuestRun, public ::testing::TestWithParam<Cpu> {
+protected:
+    Applications()
+        : GuestRun(GetParam()) {}
 };
 
 #define EXPECT_ENDED_WELL(result)                                                                  \
@@ -60,7 +90,7 @@ unsigned long number_after(const std::string& text, const std::string& key) {
     return std::regex_search(text, found, pattern) ? std::stoul(found[1]) : 0;
 }
 
-TEST_F(Applications, hello_by_coroutines_in_the_order_of_levels) {
+TEST_P(Applications, hello_by_coroutines_in_the_order_of_levels) {
     const ProcessResult result = run({"hello-cops"});
     EXPECT_ENDED_WELL(result);
     EXPECT_EQ(
@@ -68,7 +98,7 @@ TEST_F(Applications, hello_by_coroutines_in_the_order_of_levels) {
     );
 }
 
-TEST_F(Applications, every_call_of_the_api_does_what_it_says) {
+TEST_P(Applications, every_call_of_the_api_does_what_it_says) {
     const ProcessResult result = run({"test-api", "/host/d"});
     EXPECT_ENDED_WELL(result);
     EXPECT_THAT(result.out, HasSubstr("test-api: all passed"));
@@ -77,17 +107,23 @@ TEST_F(Applications, every_call_of_the_api_does_what_it_says) {
     );
 }
 
-TEST_F(Applications, every_call_of_the_api_on_several_harts) {
+TEST_P(Applications, every_call_of_the_api_on_several_harts) {
     const ProcessResult result = run({"test-api", "/host/d"}, {"--cpus", "2"});
     EXPECT_ENDED_WELL(result);
 }
 
-TEST_F(Applications, every_call_of_the_api_without_boards) {
+TEST_P(Applications, every_call_of_the_api_without_boards) {
     const ProcessResult result = run({"test-api", "/host/d"}, {"--no-boards"});
     EXPECT_ENDED_WELL(result);
 }
 
-TEST_F(Applications, sha256sum_prints_what_coreutils_prints) {
+TEST_P(Applications, coroutines_wait_for_each_other_as_the_api_says) {
+    const ProcessResult result = run({"test-sync"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("test-sync: all passed"));
+}
+
+TEST_P(Applications, sha256sum_prints_what_coreutils_prints) {
     const auto shared = directory_ / "shared";
     test_support::write_file(shared / "empty", "");
     test_support::write_file(shared / "odd", pattern(123457));
@@ -109,7 +145,7 @@ TEST_F(Applications, sha256sum_prints_what_coreutils_prints) {
     EXPECT_EQ(result.out, text + complaint);
 }
 
-TEST_F(Applications, digest_of_urgent_files_ends_before_that_of_patient_ones) {
+TEST_P(Applications, digest_of_urgent_files_ends_before_that_of_patient_ones) {
     const auto shared = directory_ / "shared";
     for (const char* name : {"urgent-0", "urgent-1", "patient-0", "patient-1"}) {
         test_support::write_file(shared / name, pattern(300'000));
@@ -134,14 +170,19 @@ TEST_F(Applications, digest_of_urgent_files_ends_before_that_of_patient_ones) {
     EXPECT_LT(finished["2"], finished["20"]);
 }
 
-TEST_F(Applications, completion_interrupts_a_spinning_coroutine_without_a_trap) {
+TEST_P(Applications, completion_interrupts_a_spinning_coroutine_without_a_trap) {
     const ProcessResult result = run({"test-user-interrupt", "/host/d/input"});
     EXPECT_ENDED_WELL(result);
-    EXPECT_THAT(result.out, HasSubstr("mode=hardware"));
-    EXPECT_GT(number_after(result.out, "without_trap"), 0u);
+    EXPECT_GT(number_after(result.out, "interrupted"), 0u);
+    if (by_upcall()) {
+        EXPECT_THAT(result.out, HasSubstr("mode=upcall"));
+    } else {
+        EXPECT_THAT(result.out, HasSubstr("mode=hardware"));
+        EXPECT_GT(number_after(result.out, "without_trap"), 0u);
+    }
 }
 
-TEST_F(Applications, completions_come_by_all_three_paths) {
+TEST_P(Applications, completions_come_by_all_three_paths) {
     const ProcessResult result = run({"test-wake-paths", "/host/d/input"});
     EXPECT_ENDED_WELL(result);
     EXPECT_GT(number_after(result.out, "ring"), 0u);
@@ -149,13 +190,196 @@ TEST_F(Applications, completions_come_by_all_three_paths) {
     EXPECT_GT(number_after(result.out, "kernel"), 0u);
 }
 
-TEST_F(Applications, processes_get_their_own_completions_only) {
+TEST_P(Applications, processes_get_their_own_completions_only) {
     const ProcessResult result =
         run({"test-isolation", "--processes", "4", "--requests", "6400", "/host/d/input"},
             {"--cpus", "2"});
     EXPECT_ENDED_WELL(result);
     EXPECT_THAT(result.out, HasSubstr("isolation processes=4 requests=25600 failed=0"));
 }
+
+TEST_P(Applications, running_coroutines_are_preempted_and_go_on_as_if_nothing_had_been) {
+    const ProcessResult result = run({"test-preemption"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("test-preemption: all passed"));
+}
+
+TEST_P(Applications, least_urgent_coroutine_has_a_turn_in_each_window_that_is_asked_for) {
+    const ProcessResult result = run({"test-window"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("test-window: all passed"));
+}
+
+TEST_P(Applications, processes_have_their_shares_beside_those_that_claim_everything) {
+    const ProcessResult result = run({"test-shares"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("test-shares: all passed"));
+}
+
+TEST_P(Applications, a_producer_that_yields_starves_its_consumer_and_one_that_waits_does_not) {
+    const ProcessResult result = run({"test-bounded-queue"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("correct: consumed=1000"));
+    EXPECT_THAT(result.out, HasSubstr("as printed, on one hart: consumed=0"));
+    EXPECT_THAT(result.out, Not(HasSubstr("on two harts")));
+}
+
+TEST_P(Applications, a_producer_that_yields_does_not_starve_a_consumer_on_a_hart_of_its_own) {
+    const ProcessResult result = run({"test-bounded-queue"}, {"--cpus", "2", "--workers", "2"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("as printed, on two harts: consumed=1000"));
+}
+
+TEST_P(Applications, executor_is_an_image_that_no_process_can_change) {
+    const ProcessResult result = run({"test-executor", "/host/d/input"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("executor abi=1 built_for=1"));
+    const ProcessResult storing = run({"test-executor", "--store", "/host/d/input"});
+    EXPECT_EQ(storing.exit_code, 127) << storing.out << storing.err;
+    EXPECT_THAT(storing.out, HasSubstr("the memory is read-only"));
+}
+
+/// Harts of the guest and workers of the host.
+struct Shape {
+    const char* harts;
+    const char* workers;
+};
+
+class OnHarts : public GuestRun, public ::testing::TestWithParam<std::tuple<Cpu, Shape>> {
+protected:
+    OnHarts()
+        : GuestRun(std::get<0>(GetParam())) {}
+
+    [[nodiscard]] ProcessResult run_on_harts(const std::vector<std::string>& words) const {
+        return run(words, {"--cpus", shape_.harts, "--workers", shape_.workers});
+    }
+
+    const Shape shape_ = std::get<1>(GetParam());
+};
+
+TEST_P(OnHarts, coroutines_run_on_all_harts_and_leave_those_that_are_taken_back) {
+    const ProcessResult result = run_on_harts({"test-harts", "/host/d/input"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("test-harts: all passed"));
+}
+
+TEST_P(OnHarts, threads_of_the_c_library_run_on_harts_that_were_given) {
+    const ProcessResult result = run_on_harts({"test-threads", shape_.harts});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("test-threads: all passed"));
+}
+
+TEST_P(OnHarts, threads_end_with_their_process_and_the_process_with_its_last_thread) {
+    ProcessResult result = run_on_harts({"test-threads", shape_.harts, "exit"});
+    EXPECT_EQ(result.exit_code, 64 + 7) << result.out << result.err;
+    result = run_on_harts({"test-threads", shape_.harts, "fault"});
+    EXPECT_EQ(result.exit_code, 127) << result.out << result.err;
+    EXPECT_THAT(result.out, HasSubstr("store to 0x1234560"));
+    result = run_on_harts({"test-threads", shape_.harts, "leave"});
+    EXPECT_EQ(result.exit_code, 64 + 5) << result.out << result.err;
+    EXPECT_THAT(result.out, HasSubstr("the last thread"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Runtime,
+    OnHarts,
+    ::testing::Combine(kCpus, ::testing::Values(Shape{"2", "2"}, Shape{"2", "1"}, Shape{"4", "2"})),
+    [](const auto& info) {
+        const Shape& shape = std::get<1>(info.param);
+        return name_of(std::get<0>(info.param)) + "_" + shape.harts + "_harts_" + shape.workers
+               + "_workers";
+    }
+);
+
+/// The command with another kernel, which maps another executor.
+class OtherKernel : public Applications {
+protected:
+    explicit OtherKernel(const char* kernel)
+        : command_((directory_ / "bin" / "cops").string()) {
+        const std::filesystem::path share = directory_ / "share" / "cops";
+        std::filesystem::create_directories(share);
+        std::filesystem::create_directory(directory_ / "bin");
+        std::filesystem::copy_file(COPS_COMMAND, command_);
+        std::filesystem::copy_file(
+            std::filesystem::path(COPS_BINARY_DIR) / "guest" / "bin" / kernel, share / "cops-kernel"
+        );
+        std::filesystem::create_directory_symlink(
+            std::filesystem::path(COPS_IMAGE_DIR) / "apps", share / "apps"
+        );
+    }
+
+    const std::string command_;
+};
+
+/// Levels in the order in which the coroutines of test-order ended.
+std::vector<unsigned> order_of(const std::string& output) {
+    std::vector<unsigned> levels;
+    const std::regex line("ended level=(\\d+)");
+    for (std::sregex_iterator it(output.begin(), output.end(), line), end; it != end; ++it) {
+        levels.push_back(static_cast<unsigned>(std::stoul((*it)[1])));
+    }
+    return levels;
+}
+
+// So long that no tick does what is asked of the executor.
+const std::vector<std::string> kNoTicks = {"--cmdline", "tick_us=300000"};
+
+TEST_P(Applications, two_processes_and_the_kernel_end_their_work_in_the_order_of_levels) {
+    const ProcessResult result = run({"test-order", "/host/d/input"}, kNoTicks);
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(
+        order_of(result.out), ::testing::ElementsAre(10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60)
+    ) << result.out;
+}
+
+class DeafExecutor : public OtherKernel {
+protected:
+    DeafExecutor()
+        : OtherKernel("cops-kernel-deaf") {}
+};
+
+// That the test before this one would notice.
+TEST_P(DeafExecutor, runs_its_own_work_before_more_urgent_work_of_others) {
+    const ProcessResult result = run({"test-order", "/host/d/input"}, kNoTicks, command_);
+    EXPECT_ENDED_WELL(result);
+    const std::vector<unsigned> order = order_of(result.out);
+    EXPECT_EQ(order.size(), 11u);
+    EXPECT_FALSE(std::ranges::is_sorted(order)) << result.out;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Engines,
+    DeafExecutor,
+    ::testing::Values(Cpu{"dbt", "n=on"}, Cpu{"interp", "n=on"}),
+    [](const auto& info) { return name_of(info.param); }
+);
+
+class LaterExecutor : public OtherKernel {
+protected:
+    LaterExecutor()
+        : OtherKernel("cops-kernel-next") {}
+};
+
+TEST_P(LaterExecutor, runs_applications_that_were_built_before_it) {
+    const ProcessResult versions = run({"test-executor", "/host/d/input"}, {}, command_);
+    EXPECT_ENDED_WELL(versions);
+    EXPECT_THAT(versions.out, HasSubstr("executor abi=2 built_for=1"));
+    EXPECT_GT(
+        number_after(versions.out, "context_bytes"), number_after(versions.out, "built_with")
+    );
+    const ProcessResult api = run({"test-api", "/host/d"}, {}, command_);
+    EXPECT_ENDED_WELL(api);
+    EXPECT_THAT(api.out, HasSubstr("test-api: all passed"));
+    const ProcessResult wakes = run({"test-wake-paths", "/host/d/input"}, {}, command_);
+    EXPECT_ENDED_WELL(wakes);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Engines,
+    LaterExecutor,
+    ::testing::Values(Cpu{"dbt", "n=on"}, Cpu{"interp", "n=on"}),
+    [](const auto& info) { return name_of(info.param); }
+);
 
 /// What the host's kernel does at an empty pipe: a read stays in flight until somebody writes.
 class InFlight : public Applications {
@@ -192,7 +416,7 @@ protected:
     int writer_ = -1;  // keeps the pipe from being at its end
 };
 
-TEST_F(InFlight, exit_with_requests_in_flight_leaves_frames_alone) {
+TEST_P(InFlight, exit_with_requests_in_flight_leaves_frames_alone) {
     const ProcessResult result = run_at_pipe({"test-exit-in-flight"});
     EXPECT_ENDED_WELL(result);
     EXPECT_THAT(result.out, HasSubstr("exit-in-flight rounds=3 requests=3000"));
@@ -204,8 +428,17 @@ TEST_F(InFlight, exit_with_requests_in_flight_leaves_frames_alone) {
     EXPECT_EQ(readers["wakes_kernel"], 3000) << readers;  // the process cannot be told any more
 }
 
+TEST_P(InFlight, set_priority_takes_the_request_along) {
+    const ProcessResult result = run_at_pipe({"test-move-request"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_EQ(level(9)["requests"], 1);
+    EXPECT_EQ(level(9)["completions"], 0);
+    EXPECT_EQ(level(4)["requests"], 0);
+    EXPECT_EQ(level(4)["completions"], 1);
+}
+
 // The control queue takes 64 cancellations at a time: what found it full was never cancelled.
-TEST_F(InFlight, exit_with_hundreds_of_blocked_kernel_operations_does_not_wait_for_ever) {
+TEST_P(InFlight, exit_with_hundreds_of_blocked_kernel_operations_does_not_wait_for_ever) {
     const ProcessResult result = run_at_pipe({"test-exit-in-flight", "--by-kernel"});
     EXPECT_ENDED_WELL(result);
     EXPECT_THAT(result.out, HasSubstr("exit-in-flight rounds=3 requests=3000"));
@@ -215,7 +448,7 @@ TEST_F(InFlight, exit_with_hundreds_of_blocked_kernel_operations_does_not_wait_f
     EXPECT_GT(readers["wakes_kernel"], 0) << readers;
 }
 
-TEST_F(InFlight, unmap_with_requests_in_flight_leaves_frames_alone) {
+TEST_P(InFlight, unmap_with_requests_in_flight_leaves_frames_alone) {
     const ProcessResult result = run_at_pipe({"test-unmap-in-flight"});
     EXPECT_ENDED_WELL(result);
     EXPECT_THAT(result.out, HasSubstr("unmap-in-flight rounds=3 requests=3000"));
@@ -225,13 +458,13 @@ TEST_F(InFlight, unmap_with_requests_in_flight_leaves_frames_alone) {
     EXPECT_EQ(readers["bytes"], 3000 * 4096) << readers;
 }
 
-TEST_F(Applications, hostile_requests_get_their_errors_and_harm_nothing) {
-    const ProcessResult result = run({"test-hostile", "/host/d/input"});
+TEST_P(Applications, hostile_requests_get_their_errors_and_harm_nothing) {
+    const ProcessResult result = run({"test-hostile", "requests", "/host/d/input"});
     EXPECT_ENDED_WELL(result);
     EXPECT_THAT(result.out, HasSubstr("test-hostile: all passed"));
 }
 
-TEST_F(Applications, process_that_nobody_can_wake_says_so_and_ends) {
+TEST_P(Applications, process_that_nobody_can_wake_says_so_and_ends) {
     const ProcessResult result = run({"test-asleep"});
     EXPECT_EQ(result.exit_code, 64 + 1);
     EXPECT_THAT(result.out, HasSubstr("every coroutine sleeps and no request is in flight"));
@@ -243,29 +476,50 @@ struct Example {
     const char* output;
 };
 
-class Examples : public Applications, public ::testing::WithParamInterface<Example> {};
+class Examples : public GuestRun, public ::testing::TestWithParam<std::tuple<Cpu, Example>> {
+protected:
+    Examples()
+        : GuestRun(std::get<Cpu>(GetParam())) {}
+};
 
 TEST_P(Examples, do_what_the_guide_says) {
-    std::vector<std::string> words = {std::string("example-") + GetParam().name};
-    words.insert(words.end(), GetParam().arguments.begin(), GetParam().arguments.end());
+    const auto& example = std::get<Example>(GetParam());
+    std::vector<std::string> words = {std::string("example-") + example.name};
+    words.insert(words.end(), example.arguments.begin(), example.arguments.end());
     const ProcessResult result = run(words);
     EXPECT_ENDED_WELL(result);
-    EXPECT_EQ(result.out, GetParam().output);
+    EXPECT_EQ(result.out, example.output);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Guide,
     Examples,
-    ::testing::Values(
-        Example{"hello", {}, "Hello from a coroutine.\n"},
-        Example{"levels", {}, "urgent\npatient\n"},
-        Example{"polite", {}, "computed\n"},
-        Example{"queue", {}, "sum 55\n"},
-        // A newline is the byte 10: once in each 256 bytes of the pattern.
-        Example{"read_file", {"/host/d/input"}, "4 lines\n"},
-        Example{"results", {}, "9 16 25\n"}
+    ::testing::Combine(
+        ::testing::Values(Cpu{"dbt", "n=on"}, Cpu{"interp", "n=on"}),
+        ::testing::Values(
+            Example{"channel", {}, "sum 55\n"},
+            Example{"deadline", {}, "the fast one: 2\nslept 1, gave up 1\n"},
+            Example{"hello", {}, "Hello from a coroutine.\n"},
+            Example{"levels", {}, "urgent\npatient\n"},
+            Example{"parallel", {}, "1229 primes\n"},
+            Example{"polite", {}, "computed\n"},
+            Example{"queue", {}, "sum 55\n"},
+            // A newline is the byte 10: once in each 256 bytes of the pattern.
+            Example{"read_file", {"/host/d/input"}, "4 lines\n"},
+            Example{"results", {}, "9 16 25\n"}
+        )
     ),
-    [](const auto& info) { return info.param.name; }
+    [](const auto& info) {
+        return std::string(std::get<Example>(info.param).name) + "_"
+               + name_of(std::get<Cpu>(info.param));
+    }
 );
+
+INSTANTIATE_TEST_SUITE_P(Cpus, Applications, kCpus, [](const auto& info) {
+    return name_of(info.param);
+});
+INSTANTIATE_TEST_SUITE_P(Cpus, InFlight, kCpus, [](const auto& info) {
+    return name_of(info.param);
+});
 
 }  // namespace

@@ -32,7 +32,8 @@ public:
     explicit Bench(const std::string& engine, std::size_t code_cache = 4 << 20)
         : memory(std::move(vmm::GuestMemory::create(vmm::GuestPhys{kRam}, kRamBytes).value()))
         , vcpu(std::move(
-              vmm::make_vcpu(engine, *memory, *this, 0, {.code_cache_bytes = code_cache}).value()
+              test_support::make_vcpu(engine, *memory, *this, 0, {.code_cache_bytes = code_cache})
+                  .value()
           )) {
         put(kHandler, {kEcall});  // whatever traps ends the run
         state.pc = kCode;

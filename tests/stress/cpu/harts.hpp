@@ -34,7 +34,7 @@ public:
     Machine(const std::string& engine, unsigned count)
         : memory(std::move(vmm::GuestMemory::create(vmm::GuestPhys{kRam}, kRamBytes).value())) {
         for (unsigned n = 0; n < count; ++n) {
-            harts.push_back(std::move(vmm::make_vcpu(engine, *memory, *this, n).value()));
+            harts.push_back(std::move(test_support::make_vcpu(engine, *memory, *this, n).value()));
         }
     }
 
@@ -129,6 +129,6 @@ class EngineTest : public ::testing::TestWithParam<std::string> {};
     INSTANTIATE_TEST_SUITE_P(                                                                      \
         engines,                                                                                   \
         suite,                                                                                     \
-        testing::ValuesIn(test_support::test_engines()),                                           \
+        testing::ValuesIn(test_support::test_vcpus(100'000)),                                      \
         [](const testing::TestParamInfo<std::string>& parameter) { return parameter.param; }       \
     )

@@ -66,6 +66,15 @@ TEST_P(Float, the_dynamic_mode_is_frm_and_reserved_modes_are_illegal) {
     }
 }
 
+TEST_P(Float, a_nan_of_doubles_is_no_single_though_its_operand_looked_like_one) {
+    // fdiv.d f3, f1, f2: a canonical NaN, whatever the payload. fsub.s f3, f3, f2 then reads what
+    // is not NaN-boxed, so a NaN again.
+    state.f[1] = 0xffffffff5efffffb;
+    state.f[2] = 0xffffffff3f800000;
+    run_code({fp(0x0d, kRne), r(0x53, kRne, 0x04, 3, 3, 2)});
+    EXPECT_EQ(state.f[3], 0xffffffff7fc00000);
+}
+
 TEST_P(Float, flags_accrue_until_they_are_cleared) {
     state.f[1] = d(1);
     state.f[2] = d(3);

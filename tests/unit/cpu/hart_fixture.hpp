@@ -92,7 +92,7 @@ protected:
     }
     std::unique_ptr<vmm::Vcpu> make_hart(unsigned id, bool user_interrupts = true) {
         const vmm::EngineOptions options{.user_interrupts = user_interrupts};
-        return std::move(vmm::make_vcpu(engine, *memory, host, id, options).value());
+        return std::move(test_support::make_vcpu(engine, *memory, host, id, options).value());
     }
 
     void put(std::uint64_t address, const rv::Code& code) {
@@ -146,11 +146,11 @@ protected:
 
 }  // namespace cpu_test
 
-/// Runs the tests of a fixture on every engine.
+/// Runs the tests of a fixture on every engine, and on one that changes from tier to tier.
 #define COPS_ON_EVERY_ENGINE(fixture)                                                              \
     INSTANTIATE_TEST_SUITE_P(                                                                      \
         engine,                                                                                    \
         fixture,                                                                                   \
-        ::testing::ValuesIn(test_support::test_engines()),                                         \
+        ::testing::ValuesIn(test_support::test_vcpus()),                                           \
         [](const auto& info) { return info.param; }                                                \
     )

@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(
     engine,
     PageWalk,
     ::testing::Combine(
-        ::testing::ValuesIn(test_support::test_engines()), ::testing::ValuesIn(kSchemes)
+        ::testing::ValuesIn(test_support::test_vcpus()), ::testing::ValuesIn(kSchemes)
     ),
     [](const auto& info) {
         return std::get<std::string>(info.param) + "_" + std::get<Scheme>(info.param).name;

@@ -104,11 +104,11 @@ TEST_P(Trace, is_the_same_on_every_engine) {
     put(state.stvec, {csrr(t4, 0x141), addi(t4, t4, 4), csrw(0x141, t4), kSret});
     put(state.pc, code);
     std::string first;
-    for (const std::string& engine : test_support::test_engines()) {
+    for (const std::string& engine : test_support::test_vcpus()) {
         const std::string path = path_ + "." + engine;
         auto log = std::move(vmm::TraceLog::open(path).value());
         auto traced = vmm::make_traced_vcpu(
-            std::move(vmm::make_vcpu(engine, *memory, host, 0).value()), *memory, 0, log
+            std::move(test_support::make_vcpu(engine, *memory, host, 0).value()), *memory, 0, log
         );
         traced->load(state);
         EXPECT_EQ(traced->run({.deadline = ~vmm::Nanos{0}}), ExitKind::ended);

@@ -300,6 +300,7 @@ TEST_P(Trap, a_stopped_hart_runs_after_start) {
     EXPECT_EQ(x(t0), 5U);
     EXPECT_EQ(state.privilege, Privilege::supervisor);
     EXPECT_EQ(state.satp, 0U);
+    EXPECT_EQ(state.scounteren, 7U) << "programs of a stock Linux read the time by themselves";
     EXPECT_EQ(host.sbi.args[0], 0U) << "a0: hart id";
     EXPECT_EQ(host.sbi.args[1], 0xabcU) << "a1: opaque";
 }

@@ -141,3 +141,16 @@ TEST(FloatFacts, moves_and_stores_and_probes_show_the_bits_of_a_nan) {
     }});
     EXPECT_TRUE(dbt::any_nan_will_do(code.blocks[0], true)[0]);
 }
+
+TEST(FloatFacts, arithmetic_on_singles_shows_whether_a_double_nan_looks_like_one) {
+    const auto code = region({{
+        float_op(Op::fdiv_d, f(3), f(1), f(2)),
+        float_op(Op::fsub_s, f(3), f(3), f(2)),  // sees a double
+        float_op(Op::fadd_s, f(3), f(3), f(2)),  // sees a single
+        float_op(Op::fadd_d, f(3), f(3), f(2)),  // sees a single as a double: a NaN either way
+        float_op(Op::fmv_d_x, f(3), 10),
+        leave(),
+    }});
+    const std::vector<bool> expected = {false, true, true, true, false, false};
+    EXPECT_EQ(dbt::any_nan_will_do(code.blocks[0], true), expected);
+}

@@ -43,6 +43,24 @@ TEST(ExecutorSubmit, request_carries_level_slot_hart_and_task) {
     EXPECT_THAT(results, ElementsAre(4096));
 }
 
+TEST(ExecutorSubmit, request_moves_to_another_level_in_the_batch_or_is_named_for_the_kernel) {
+    Side side;
+    Results results;
+    std::uint32_t generation = 0;
+    const cops_task_id id = start(side.context(), asks(results), 40);
+    EXPECT_EQ(cops_executor_move_request(&side.context(), id, 3, &generation), 0u) << "none yet";
+    EXPECT_EQ(side.run(), COPS_RUN_SUBMIT);
+    EXPECT_EQ(cops_executor_move_request(&side.context(), id, 3, &generation), 0u);
+    const auto batch = side.take_batch();
+    ASSERT_EQ(batch.size(), 1u);
+    EXPECT_EQ(batch[0].level, 3u);
+    EXPECT_EQ(cops_executor_move_request(&side.context(), id, 7, &generation), batch[0].slot + 1);
+    EXPECT_EQ(generation, batch[0].slot_generation);
+    side.complete(batch[0], 5);
+    EXPECT_EQ(side.run(), COPS_RUN_IDLE);
+    EXPECT_EQ(cops_executor_move_request(&side.context(), id, 7, &generation), 0u) << "ended";
+}
+
 TEST(ExecutorSubmit, submitting_is_work_of_the_requests_level) {
     Side side;
     Results results;

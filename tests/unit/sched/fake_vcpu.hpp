@@ -37,11 +37,15 @@ public:
     bool has_work() override { return work.load() != 0; }
     Nanos timer_deadline() override { return timer.load(); }
     ClaimSample sample() override {
+        if (at_sample) {
+            at_sample();
+        }
         return {
             .level = claim.load(),
             .running = claim.load(),
             .timer_level = timer_level.load(),
             .irq_level = irq_level.load(),
+            .critical = critical.load(),
         };
     }
     void publish(Level ring, Level yield, std::uint64_t waiting_levels) override {
@@ -75,11 +79,13 @@ public:
     }
 
     Script script;
+    std::function<void()> at_sample;  // set before the vCPU is added
     std::atomic<bool> exit_requested{false};
     std::atomic<int> inside{0};
     std::atomic<std::uint64_t> runs{0};
     std::atomic<int> work{0};
     std::atomic<Nanos> timer{~Nanos{0}};
+    std::atomic<bool> critical{false};
     std::atomic<Level> claim{kNoLevel};
     std::atomic<Level> timer_level{kNoLevel};
     std::atomic<Level> irq_level{kNoLevel};

@@ -213,6 +213,67 @@ TEST(WorkerPool, a_victim_is_asked_and_may_yield_within_the_grace_time) {
     pool.remove(handle, busy);
 }
 
+// A kernel that spins on a lock sleeps a little, and its timer's level is that of an earlier time.
+TEST(WorkerPool, a_vcpu_that_sleeps_with_work_wakes_at_the_level_of_that) {
+    Pool pool(1);
+    FakeVcpu busy([](FakeVcpu& self, const RunContext& context) { return self.compute(context); });
+    FakeVcpu waiter([](FakeVcpu& self, const RunContext&) {
+        self.timer = monotonic_now() + 1'000;
+        return self.runs.load() > 5 ? ExitKind::ended : ExitKind::idle;
+    });
+    busy.claim = 20;
+    waiter.claim = 3;
+    waiter.timer_level = 30;
+    const auto handle = pool.add(0, busy, true);
+    pool.add(1, waiter, true, {.base_level = 3});
+    waiter.wait_until_gone();
+    pool.remove(handle, busy);
+}
+
+TEST(WorkerPool, a_victim_in_a_critical_section_may_finish_it) {
+    PoolOptions options;
+    options.grace_ns = 0;
+    options.section_ns = 3'600'000'000'000;  // force never comes within the test
+    Pool pool(1, "priority", options);
+    std::atomic<int> stopped_inside = 0;
+    FakeVcpu busy([](FakeVcpu& self, const RunContext& context) {
+        self.critical = !self.critical;  // in and out by turns
+        return self.critical ? self.compute(context) : ExitKind::interrupted;
+    });
+    Sleeper urgent;
+    urgent.vcpu.script = [&](FakeVcpu&, const RunContext&) {
+        stopped_inside += busy.critical ? 1 : 0;
+        return urgent.done.load() ? ExitKind::ended : ExitKind::idle;
+    };
+    busy.claim = 20;
+    const auto handle = pool.add(0, busy, true);
+    const auto sleeper = pool.add(1, urgent.vcpu, true, {.base_level = 1});
+    while (pool.pool.times(handle).preemptions < 20) {
+        urgent.wake(pool.pool, sleeper);
+    }
+    EXPECT_EQ(stopped_inside, 0);
+    urgent.end(pool.pool, sleeper);
+    pool.remove(handle, busy);
+}
+
+TEST(WorkerPool, a_critical_section_that_does_not_end_is_no_shield) {
+    PoolOptions options;
+    options.grace_ns = 0;
+    options.section_ns = 1'000;
+    Pool pool(1, "priority", options);
+    FakeVcpu busy([](FakeVcpu& self, const RunContext& context) { return self.compute(context); });
+    Sleeper urgent;
+    busy.claim = 20;
+    busy.critical = true;
+    const auto handle = pool.add(0, busy, true);
+    const auto sleeper = pool.add(1, urgent.vcpu, true, {.base_level = 1});
+    while (pool.pool.times(handle).preemptions < 3) {
+        urgent.wake(pool.pool, sleeper);
+    }
+    urgent.end(pool.pool, sleeper);
+    pool.remove(handle, busy);
+}
+
 TEST(WorkerPool, levels_that_wait_elsewhere_are_shown_to_the_victim_only) {
     Pool pool(2);
     Latch shown;
@@ -308,6 +369,33 @@ TEST(WorkerPool, tasks_run_on_the_worker_that_they_were_posted_to) {
     }
     done.wait_for(3);
     EXPECT_EQ(pool.pool.current_engine(), nullptr);
+}
+
+TEST(WorkerPool, a_task_posted_while_a_vcpu_is_looked_at_does_not_wait_for_its_slice) {
+    Pool pool(1);
+    std::atomic<bool> ran = false;
+    std::atomic<bool> late = false;
+    WorkerPool::Handle handle = nullptr;
+    Latch added;
+    FakeVcpu vcpu([&](FakeVcpu& self, const RunContext&) {
+        added.wait_for(1);
+        if (self.runs.load() == 1) {
+            pool.pool.kick(handle);  // somebody has asked already when the task comes
+            return ExitKind::interrupted;
+        }
+        late = !ran && !self.exit_requested;
+        return ExitKind::ended;
+    });
+    vcpu.at_sample = [&] {
+        if (vcpu.runs.load() == 1) {
+            vcpu.exit_requested = false;
+            pool.pool.post(0, [&](io::Engine&) { ran = true; });
+        }
+    };
+    handle = pool.add(0, vcpu, true);
+    added.count();
+    vcpu.wait_until_gone();
+    EXPECT_FALSE(late);
 }
 
 TEST(WorkerPool, idle_workers_sleep) {

@@ -23,9 +23,13 @@ TEST(RunProcess, large_input_is_passed_whole_while_output_is_read) {
     EXPECT_EQ(result.out, input);
 }
 
-TEST(RunProcess, child_that_never_ends_is_killed_at_the_timeout) {
-    const auto result = run_process({"sleep", "1000"}, {.timeout = std::chrono::seconds(1)});
+TEST(RunProcess, child_that_never_ends_is_killed_at_the_timeout_after_its_last_words) {
+    const auto result = run_process(
+        {"sh", "-c", "trap 'echo last words' USR1; sleep 1000 & while :; do wait; done"},
+        {.timeout = std::chrono::seconds(1)}
+    );
     EXPECT_TRUE(result.timed_out);
+    EXPECT_EQ(result.out, "last words\n");
     EXPECT_EQ(result.exit_code, 128 + SIGKILL);
 }
 

@@ -34,6 +34,7 @@ TEST(RunCommandLine, defaults_are_one_cpu_and_128_mebibytes) {
     EXPECT_EQ(guest.config.memory_bytes, std::uint64_t{128} << 20);
     EXPECT_EQ(guest.config.engine, "auto");
     EXPECT_TRUE(guest.config.boards);
+    EXPECT_TRUE(guest.config.user_interrupts);
     EXPECT_TRUE(guest.config.reboot);
     EXPECT_EQ(command.fleet.workers, 1U);
     EXPECT_EQ(command.fleet.policy, "priority");
@@ -47,6 +48,8 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
          "--memory=1G",
          "--engine",
          "interp",
+         "--isa",
+         "n=off",
          "--code-cache",
          "16M",
          "--engine-stats",
@@ -90,6 +93,7 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
     EXPECT_EQ(guest.config.cpus, 2U);
     EXPECT_EQ(guest.config.memory_bytes, std::uint64_t{1} << 30);
     EXPECT_EQ(guest.config.engine, "interp");
+    EXPECT_FALSE(guest.config.user_interrupts);
     EXPECT_EQ(guest.config.code_cache_bytes, std::uint64_t{16} << 20);
     EXPECT_TRUE(fleet.engine_stats);
     EXPECT_TRUE(fleet.perf_map);

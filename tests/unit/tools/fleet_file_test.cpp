@@ -60,6 +60,7 @@ args = ["x", "y z"]
 cpus = 4
 memory = "64M"
 engine = "interp"
+isa = "n=off"
 initrd = ["i"]
 cmdline = "quiet"
 env = ["A=1"]
@@ -87,6 +88,7 @@ no-boards = false
     EXPECT_THAT(a.arguments, ElementsAre("x", "y z"));
     EXPECT_EQ(a.config.cpus, 4U);
     EXPECT_EQ(a.config.memory_bytes, std::uint64_t{64} << 20);
+    EXPECT_FALSE(a.config.user_interrupts);
     EXPECT_THAT(a.config.initrds, ElementsAre("/fleets/i"));
     EXPECT_THAT(a.environment, ElementsAre("A=1"));
     EXPECT_EQ(a.config.grants.at(0).path, "/fleets/data");

@@ -60,6 +60,7 @@ TEST(JsonReport, has_the_documented_fields) {
     EXPECT_EQ(guest["vcpus"][0]["instructions"], 42);
     EXPECT_EQ(guest["vcpus"][0]["engine"]["translated_blocks"], 5);
     EXPECT_EQ(guest["vcpus"][0]["engine"]["tlb_misses"], 3);
+    EXPECT_TRUE(guest["vcpus"][0]["engine"]["interpreted"].is_null());
     EXPECT_TRUE(guest["vcpus"][0]["engine"]["tlb_hits"].is_null());
     ASSERT_EQ(guest["levels"].size(), 2U);
     EXPECT_EQ(guest["levels"][0]["level"], 2);
@@ -78,9 +79,12 @@ TEST(EngineTable, adds_vcpus_up_and_says_what_nobody_counted) {
     auto report = sample();
     report.guests[0].vcpus.push_back(report.guests[0].vcpus[0]);
     report.guests[0].vcpus[1].engine.tlb_hits = 7;
+    for (vmm::VcpuReport& vcpu : report.guests[0].vcpus) {
+        vcpu.engine.interpreted = 6;
+    }
     const std::string table = engine_table(report);
     EXPECT_THAT(table, HasSubstr("engine interp of guest a:"));
-    EXPECT_THAT(table, HasSubstr("84 instructions"));
+    EXPECT_THAT(table, HasSubstr("84 instructions in 14 ns, the first 12 interpreted\n"));
     EXPECT_THAT(table, HasSubstr("10 blocks, 4.00 KiB of guest code, in unknown time"));
     EXPECT_THAT(table, HasSubstr("chained 99.00 % (1980 chained, 20 through the engine)"));
     EXPECT_THAT(table, HasSubstr("hit rate unknown (not counted hits, 6 misses)"));

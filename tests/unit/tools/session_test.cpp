@@ -80,6 +80,7 @@ public:
         }
         return report;
     }
+    std::string describe() const override { return "all is well\n"; }
 
 private:
     const Script& script_;

@@ -1,37 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/interp/block_cache.hpp"
 
+#include "cpu/clock.hpp"
+#include "cpu/common/fetch.hpp"
 #include "cpu/interp/translate.hpp"
 #include "cpu/riscv/decode.hpp"
 
 #include <vmm/types.hpp>
 
 #include <sys/mman.h>
-#include <time.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstring>
 #include <utility>
 
 namespace vmm::interp {
 namespace {
 
-/// Guest memory may change while we read it: relaxed atomics of natural size (D18).
-std::uint64_t load_word(const std::byte* at) {
-    // atomic_ref wants a mutable object; nothing is written.
-    auto* word = const_cast<std::uint64_t*>(reinterpret_cast<const std::uint64_t*>(at));
-    return std::atomic_ref<std::uint64_t>(*word).load(std::memory_order_relaxed);
-}
-
 /// The longest block: its instructions and the Insn that falls through.
 constexpr std::size_t kMaxBlockBytes = sizeof(Block) + (kMaxBlockInsns + 1) * sizeof(Insn);
-
-Nanos monotonic_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
-}
 
 std::uint64_t guest_bytes(const Block& block) {
     if (block.word != 0) {
@@ -47,36 +33,6 @@ std::uint64_t guest_bytes(const Block& block) {
 }
 
 }  // namespace
-
-std::uint16_t CodePage::half(unsigned offset) {
-    const unsigned chunk = offset / kChunk;
-    if ((covered >> chunk & 1) == 0) {
-        for (unsigned at = chunk * kChunk; at < (chunk + 1) * kChunk; at += 8) {
-            const std::uint64_t word = load_word(host + at);
-            std::memcpy(&copy[at], &word, sizeof word);
-        }
-        covered |= std::uint64_t{1} << chunk;
-    }
-    std::uint16_t value = 0;
-    std::memcpy(&value, &copy[offset], sizeof value);
-    return value;
-}
-
-bool CodePage::unchanged() const {
-    for (std::uint64_t left = covered; left != 0; left &= left - 1) {
-        const auto start = static_cast<unsigned>(__builtin_ctzll(left)) * kChunk;
-        std::uint64_t difference = 0;
-        for (unsigned at = start; at < start + kChunk; at += 8) {
-            std::uint64_t word = 0;
-            std::memcpy(&word, &copy[at], sizeof word);
-            difference |= word ^ load_word(host + at);
-        }
-        if (difference != 0) {
-            return false;
-        }
-    }
-    return true;
-}
 
 BlockCache::BlockCache(std::size_t bytes)
     : used_(kMaxBlockBytes) {
@@ -120,13 +76,8 @@ CodePage& BlockCache::page(const std::byte* host) {
         slot = std::make_unique_for_overwrite<CodePage>();
         slot->host = host;
         slot->generation = generation_;
-        slot->clear();
-    } else if (slot->generation != generation_) {
-        if (!slot->unchanged()) {
-            slot->clear();
-        }
-        slot->generation = generation_;
     }
+    slot->bring_up_to(generation_);
     return *slot;
 }
 
@@ -181,12 +132,12 @@ EngineStats BlockCache::stats() const {
 }
 
 Block* BlockCache::crossing_block(CodePage& page, std::uint32_t word) {
-    for (Block* known = page.buckets.back(); known != nullptr; known = known->next) {
-        if (known->offset == 4094 && known->word == word) {
+    for (Block* known = page.pieces_at(kCrossingOffset); known != nullptr; known = known->next) {
+        if (known->offset == kCrossingOffset && known->word == word) {
             return known;
         }
     }
-    Block* block = new_block(page, 4094);
+    Block* block = new_block(page, kCrossingOffset);
     if (block == nullptr) {
         return nullptr;
     }

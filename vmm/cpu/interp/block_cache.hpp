@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/common/translated_page.hpp"
 #include "cpu/interp/insn.hpp"
 
 #include <vmm/engine_stats.hpp>
@@ -15,43 +16,24 @@
 namespace vmm::interp {
 
 /// A physical page from which code was decoded.
-///
-/// The page keeps a copy of the bytes that were decoded, in chunks. After a fence.i nothing is
-/// dropped; each page is compared with its copy when execution next enters it. So nobody has to
-/// track who wrote where (other harts, devices, the host), and a fence.i costs a comparison of the
-/// pages that are really used, whatever else was written.
-struct CodePage {
-    static constexpr unsigned kChunk = 64;  ///< Bytes; one bit of `covered` each.
-    static constexpr unsigned kBuckets = 32;
-
-    const std::byte* host = nullptr;  ///< The page in guest memory.
-    std::uint64_t generation = 0;     ///< BlockCache::generation() when last found unchanged.
-    std::uint64_t covered = 0;        ///< Chunks that `copy` holds.
-    std::array<Block*, kBuckets> buckets{};
-    alignas(8) std::array<std::byte, 4096> copy;
-
+struct CodePage : TranslatedPage<Block> {
     Block* find(unsigned offset) const {
-        for (Block* block = buckets[offset >> 7]; block != nullptr; block = block->next) {
+        for (Block* block = pieces_at(offset); block != nullptr; block = block->next) {
             if (block->offset == offset) {
                 return block;
             }
         }
         return nullptr;
     }
-    void add(Block* block) {
-        Block*& head = buckets[block->offset >> 7];
-        block->next = head;
-        head = block;
+    /// The 16 bits at an even offset, as they were when first looked at since the page changed.
+    std::uint16_t half(unsigned offset) {
+        const unsigned chunk = offset / kChunk;
+        if (!covers(chunk)) {
+            read(chunk);
+            covered |= std::uint64_t{1} << chunk;
+        }
+        return copied_half(offset);
     }
-    /// Forgets everything that was decoded.
-    void clear() {
-        buckets = {};
-        covered = 0;
-    }
-    /// The 16 bits at an even offset, as they were when first looked at since clear().
-    std::uint16_t half(unsigned offset);
-    /// Whether memory still holds what `copy` does.
-    bool unchanged() const;
 };
 
 /// Decoded blocks of one hart, in one arena that is emptied as a whole when full.

@@ -1,36 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/interp/cpu.hpp"
 
+#include "cpu/common/fetch.hpp"
 #include "cpu/common/float_environment.hpp"
 #include "cpu/interp/ops.hpp"
 #include "cpu/interp/translate.hpp"
 #include "cpu/riscv/decode.hpp"
 
-#include <time.h>
-
 #include <algorithm>
 #include <utility>
 
 namespace vmm::interp {
-namespace {
-
-Nanos monotonic_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
-}
-
-}  // namespace
 
 Cpu::Cpu(
-    GuestMemory& guest_memory, VcpuHost& vcpu_host, unsigned hart_id, const EngineOptions& options
+    GuestMemory& guest_memory,
+    VcpuHost& vcpu_host,
+    unsigned hart_id,
+    const EngineOptions& options,
+    unsigned polls_per_clock
 )
-    : hart(*this, options.user_interrupts)
-    , memory(guest_memory)
-    , host(vcpu_host)
-    , id(hart_id)
+    : EngineHart(guest_memory, vcpu_host, hart_id, options, polls_per_clock)
     , blocks(options.code_cache_bytes) {
-    hart.state.stopped = 1;
     if (options.collect_stats) {
         blocks.time_translation();
     }
@@ -39,35 +29,11 @@ Cpu::Cpu(
     refresh_mode();
 }
 
-std::uint64_t Cpu::guest_time() {
-    const HostFloatScope scope;
-    return host.guest_time();
-}
-
-TranslationCaches::Mode Cpu::cache_mode() const {
-    if (hart.user()) {
-        return TranslationCaches::user;
-    }
-    return (hart.state.sstatus & riscv::sstatus::kSum) != 0 ? TranslationCaches::supervisor_sum
-                                                            : TranslationCaches::supervisor;
-}
-
-riscv::TranslationMode Cpu::translation_mode() const {
-    return {
-        .satp = hart.state.satp,
-        .privilege = hart.state.privilege,
-        .sum = (hart.state.sstatus & riscv::sstatus::kSum) != 0,
-        .mxr = (hart.state.sstatus & riscv::sstatus::kMxr) != 0,
-    };
-}
-
 void Cpu::refresh_mode() {
-    const bool mxr = (hart.state.sstatus & riscv::sstatus::kMxr) != 0;
-    if (mxr != last_mxr) {
-        last_mxr = mxr;
+    if (take_mxr_change()) {
         caches.flush_data();
     }
-    tlb = caches.data(cache_mode()).data();
+    tlb = caches.data(access_mode(hart.state)).data();
     jumps = caches.jumps(hart.user()).data();
     float_state = hart.float_state();
     frm = static_cast<std::uint8_t>(hart.state.fcsr >> 5 & 7);
@@ -88,72 +54,9 @@ bool Cpu::take_pending_interrupt() {
     return true;
 }
 
-void Cpu::serve_fences() {
-    const Mailbox::Fences fences = mailbox.take_fences();
-    if (fences.has(FenceKind::instruction)) {
-        blocks.fence_i();
-        caches.flush_code();
-    }
-    if (fences.has(FenceKind::address_translation)) {
-        caches.flush();
-    }
-    leave_block = leave_block || fences.kinds != 0;
-    mailbox.finish(fences);
-}
-
-CodePage* Cpu::code_page(std::uint64_t address) {
-    const std::uint64_t tag = address & ~kPageOffsetMask;
-    FetchTlb& fetch = caches.fetch(hart.user());
-    if (const FetchEntry& entry = TranslationCaches::fetch_entry(fetch, address);
-        entry.tag == tag) {
-        return entry.page;
-    }
-    const riscv::Walk walk =
-        riscv::translate(translation_mode(), memory, address, riscv::Access::fetch);
-    if (walk.status == riscv::WalkStatus::page_fault) {
-        raise(riscv::Cause::instruction_page, address);
-        return nullptr;
-    }
-    const std::byte* page_host =
-        walk.status == riscv::WalkStatus::ok
-            ? memory.readable_range(GuestPhys{walk.address & ~kPageOffsetMask}, kPageSize)
-            : nullptr;
-    if (page_host == nullptr) {
-        raise(riscv::Cause::instruction_access, address);
-        return nullptr;
-    }
-    if (walk.page_bytes > kPageSize) {
-        caches.note_superpage(address, walk.page_bytes);
-    }
-    const std::uint64_t epoch = blocks.epoch();
-    CodePage& page = blocks.page(page_host);
-    if (epoch != blocks.epoch()) {
-        caches.flush_code();
-    }
-    caches.note_code();
-    TranslationCaches::fetch_entry(fetch, address) = {tag, &page};
-    return &page;
-}
-
-Cpu::CodeSpot Cpu::find_code() {
-    for (;;) {
-        CodePage* page = code_page(pc);
-        if (page == nullptr || (pc & kPageOffsetMask) != 4094) {
-            return {.page = page};
-        }
-        const std::uint16_t low = page->half(4094);
-        if (riscv::instruction_length(low) != 4) {
-            return {.page = page};
-        }
-        const std::uint64_t epoch = blocks.epoch();
-        CodePage* next = code_page(pc + 2);
-        if (next == nullptr) {
-            return {};
-        }
-        if (epoch == blocks.epoch()) {  // else `page` is gone
-            return {.page = page, .word = low | std::uint32_t{next->half(0)} << 16};
-        }
-    }
+void Cpu::fence_i() {
+    blocks.fence_i();
+    caches.flush_code();
 }
 
 Insn* Cpu::look_up() {
@@ -163,7 +66,7 @@ Insn* Cpu::look_up() {
         return known.code;
     }
     for (;;) {
-        const CodeSpot spot = find_code();
+        const CodeSpot<CodePage> spot = find_code(*this, blocks, pc);
         if (spot.page == nullptr) {
             return nullptr;
         }
@@ -181,7 +84,7 @@ Insn* Cpu::look_up() {
 }
 
 Insn* Cpu::look_up_step() {
-    const CodeSpot spot = find_code();
+    const CodeSpot<CodePage> spot = find_code(*this, blocks, pc);
     if (spot.page == nullptr) {
         return nullptr;
     }
@@ -190,38 +93,15 @@ Insn* Cpu::look_up_step() {
     return first_insn(blocks.step_block(*spot.page, offset, spot.word, step_insns, stops));
 }
 
-bool Cpu::at_breakpoint() const {
-    return std::ranges::binary_search(breakpoints, pc);
-}
-
-void Cpu::set_breakpoints(std::span<const std::uint64_t> addresses) {
-    breakpoints.assign(addresses.begin(), addresses.end());
-    std::ranges::sort(breakpoints);
-    std::vector<std::uint16_t> offsets;
-    for (const std::uint64_t address : breakpoints) {
-        offsets.push_back(static_cast<std::uint16_t>(address & kPageOffsetMask));
-    }
-    std::ranges::sort(offsets);
-    blocks.set_stops(std::move(offsets));
+void Cpu::forget_code() {
+    blocks.set_stops(breakpoints.offsets());
     caches.flush_code();
-}
-
-void Cpu::begin_limit() {
-    const std::uint64_t now = retired(saved_budget);
-    // A sum that overflows is as good as none.
-    stop_at = limit_left > VcpuDebug::kNoLimit - now ? VcpuDebug::kNoLimit : now + limit_left;
-}
-
-void Cpu::end_limit() {
-    if (limit_left != VcpuDebug::kNoLimit && stop_at != VcpuDebug::kNoLimit) {
-        limit_left = stop_at - retired(saved_budget);
-    }
 }
 
 Insn* Cpu::resolve_near(Insn* ip, std::int32_t target, Handler linked) {
     CodePage& page = *block_of(ip)->page;
     const auto offset = static_cast<unsigned>(target);
-    if (offset == 4094 && riscv::instruction_length(page.half(4094)) == 4) {
+    if (crosses(page, offset)) {
         return nullptr;  // it needs the next page, which is found by address only
     }
     Block* block = blocks.block(page, offset);
@@ -268,8 +148,8 @@ std::uint32_t Cpu::word_at(const Insn* ip) const {
 PollResult Cpu::poll(std::int64_t& budget) {
     set_budget(budget, kPollInterval);
     bool limit_near = false;
-    if (stop_at != VcpuDebug::kNoLimit) [[unlikely]] {
-        const std::uint64_t left = stop_at - retired(budget);
+    if (limit != VcpuDebug::kNoLimit) [[unlikely]] {
+        const std::uint64_t left = limit - retired(budget);
         if (left == 0) {
             exit = ExitKind::counted;
             return PollResult::leave;
@@ -285,19 +165,10 @@ PollResult Cpu::poll(std::int64_t& budget) {
     }
     const std::uint32_t asked = mailbox.take_requests();
     if ((asked & Mailbox::kFence) != 0) {
-        serve_fences();
+        serve_fences(*this);
     }
-    if ((asked & Mailbox::kExit) != 0 || ring_waits(context)) {
-        exit = ExitKind::interrupted;
+    if (turn_ends(asked)) {
         return PollResult::leave;
-    }
-    if (polls_until_clock-- == 0) {
-        polls_until_clock = kPollsPerClock;
-        hart.update_timers();
-        if (context.deadline != ~Nanos{0} && monotonic_now() >= context.deadline) {
-            exit = ExitKind::interrupted;
-            return PollResult::leave;
-        }
     }
     const bool changed = take_pending_interrupt() || leave_block;
     leave_block = false;
@@ -312,30 +183,26 @@ void Cpu::collect_float_flags() {
     fflags = 0;
 }
 
-ExitKind Cpu::run(const RunContext& run_context) {
-    mailbox.enter();
-    if (hart.state.stopped != 0) {
-        serve_fences();
-        mailbox.leave();
-        return ExitKind::stopped;
-    }
-    context = run_context;
-    // Even when the deadline has passed, the guest gets as far as the next look at the clock.
-    polls_until_clock = kPollsPerClock;
-    {
-        const GuestFloatScope scope;
-        hart.update_timers();
-        serve_fences();
-        leave_block = false;
-        refresh_mode();
-        set_budget(saved_budget, -1);
-        begin_limit();
-        op_enter(nullptr, this, 0, saved_budget, tlb);
-        collect_float_flags();
-        end_limit();
-    }
-    mailbox.leave();
-    return exit;
+void Cpu::execute() {
+    set_budget(saved_budget, -1);
+    op_enter(nullptr, this, 0, saved_budget, tlb);
+}
+
+void Cpu::save_registers(riscv::State& to) const {
+    std::copy_n(x.begin(), to.x.size(), to.x.begin());
+    to.f = f;
+    to.pc = pc;
+    to.fcsr |= fflags;
+}
+
+void Cpu::load_registers(const riscv::State& from) {
+    std::ranges::copy(from.x, x.begin());
+    x[0] = 0;
+    f = from.f;
+    pc = from.pc & ~std::uint64_t{1};
+    fflags = 0;
+    reservation = {};
+    retired_base = from.instret + static_cast<std::uint64_t>(saved_budget);
 }
 
 }  // namespace vmm::interp

@@ -21,13 +21,16 @@
 #define COPS_OP_PARAMETERS                                                                         \
     [[maybe_unused]] vmm::interp::Insn *ip, [[maybe_unused]] vmm::interp::Cpu *cpu,                \
         [[maybe_unused]] std::uint64_t base, [[maybe_unused]] std::int64_t budget,                 \
-        [[maybe_unused]] const vmm::interp::TlbEntry *tlb
+        [[maybe_unused]] const vmm::TlbEntry *tlb
 #define COPS_OP_ARGUMENTS ip, cpu, base, budget, tlb
+
+namespace vmm {
+struct TlbEntry;
+}
 
 namespace vmm::interp {
 
 struct Cpu;
-struct TlbEntry;
 struct Insn;
 struct CodePage;
 

@@ -67,7 +67,7 @@ COPS_OP(op_step) {
 COPS_OP(op_breakpoint) {
     cpu->pc = base + cpu->offset_of(ip);
     budget -= ip->index;
-    if (cpu->at_breakpoint()) {
+    if (cpu->breakpoints.contains(cpu->pc)) {
         cpu->exit = ExitKind::breakpoint;
         cpu->saved_budget = budget;
         return;

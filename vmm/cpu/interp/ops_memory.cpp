@@ -38,7 +38,7 @@ COPS_OP(float_load_slow) {
     if (cpu->float_state == riscv::FloatState::off) {
         COPS_TAIL(op_illegal);
     }
-    if (cpu->load(effective_address(ip, cpu), sizeof(T), value) != AccessResult::done) {
+    if (!cpu->load(effective_address(ip, cpu), sizeof(T), value)) {
         COPS_TAIL(op_fault);
     }
     cpu->float_state = riscv::FloatState::dirty;
@@ -69,7 +69,7 @@ COPS_OP(float_store_slow) {
     if (cpu->float_state == riscv::FloatState::off) {
         COPS_TAIL(op_illegal);
     }
-    if (cpu->store(effective_address(ip, cpu), sizeof(T), cpu->f[ip->rs2]) != AccessResult::done) {
+    if (!cpu->store(effective_address(ip, cpu), sizeof(T), cpu->f[ip->rs2])) {
         COPS_TAIL(op_fault);
     }
     if (cpu->leave_block) {

@@ -54,7 +54,7 @@ inline void store_through(const TlbEntry* entry, std::uint64_t address, std::uin
 template <class T>
 COPS_OP(load_slow) {
     std::uint64_t value = 0;
-    if (cpu->load(effective_address(ip, cpu), sizeof(T), value) != AccessResult::done) {
+    if (!cpu->load(effective_address(ip, cpu), sizeof(T), value)) {
         COPS_TAIL(op_fault);
     }
     cpu->x[ip->rd] = extend<T>(value);
@@ -67,7 +67,7 @@ COPS_OP(load_slow) {
 /// The store at `ip` when no entry answers.
 template <class T>
 COPS_OP(store_slow) {
-    if (cpu->store(effective_address(ip, cpu), sizeof(T), cpu->x[ip->rs2]) != AccessResult::done) {
+    if (!cpu->store(effective_address(ip, cpu), sizeof(T), cpu->x[ip->rs2])) {
         COPS_TAIL(op_fault);
     }
     if (cpu->leave_block) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Traps, CSRs and the privileged instructions.
-#include "cpu/common/float_environment.hpp"
 #include "cpu/interp/ops.hpp"
 #include "cpu/riscv/decode.hpp"
 
@@ -45,38 +44,21 @@ COPS_OP(resume) {
 
 enum class CsrOutcome : std::uint8_t { next, illegal, resume };
 
-/// One of the six CSR instructions. Order as the specification has it: legality first, the read,
-/// the write; a csrrs/csrrc with x0 (or 0) does not write, a csrrw to x0 does not read.
+/// The CSR instruction at `ip`.
 CsrOutcome execute_csr(Cpu& cpu, const Insn* ip, std::int64_t budget, riscv::Op op) {
-    using riscv::Op;
-    const auto number = static_cast<unsigned>(ip->imm);
-    const bool immediate = op == Op::csrrwi || op == Op::csrrsi || op == Op::csrrci;
-    const bool write_only = op == Op::csrrw || op == Op::csrrwi;
-    const bool writes = write_only || ip->rs1 != 0;
-    const std::uint64_t operand = immediate ? ip->rs1 : cpu.x[ip->rs1];
-
     cpu.hart.state.instret = cpu.retired(budget) + ip->index;
     cpu.collect_float_flags();
-    const auto old = cpu.hart.read_csr(number);
-    if (!old) {
+    const auto result = cpu.hart.execute_csr({
+        .op = op,
+        .number = static_cast<unsigned>(ip->imm),
+        .rs1 = ip->rs1,
+        .rs1_value = cpu.x[ip->rs1],
+    });
+    if (!result) {
         return CsrOutcome::illegal;
     }
-    CsrEffect effect = CsrEffect::none;
-    if (writes) {
-        std::uint64_t value = operand;
-        if (op == Op::csrrs || op == Op::csrrsi) {
-            value = *old | operand;
-        } else if (op == Op::csrrc || op == Op::csrrci) {
-            value = *old & ~operand;
-        }
-        const auto written =
-            cpu.hart.write_csr(number, value, write_only ? ~std::uint64_t{0} : operand);
-        if (!written) {
-            return CsrOutcome::illegal;
-        }
-        effect = *written;
-    }
-    cpu.x[ip->rd] = *old;
+    const auto [old, effect] = *result;
+    cpu.x[ip->rd] = old;
     if (effect == CsrEffect::none) {
         return CsrOutcome::next;
     }
@@ -130,33 +112,13 @@ COPS_OP(op_ecall) {
         cpu->fault_value = 0;
         COPS_TAIL(op_fault);
     }
-    SbiCall call{};
-    for (unsigned n = 0; n < 6; ++n) {
-        call.args[n] = cpu->x[10 + n];
-    }
-    call.function = cpu->x[16];
-    call.extension = cpu->x[17];
     cpu->pc = base + cpu->offset_after(ip);
-    ++cpu->sbi_calls;
-    SbiReply reply;
-    {
-        const HostFloatScope scope;
-        reply = cpu->host.sbi_call(cpu->id, call);
-    }
-    cpu->x[10] = static_cast<std::uint64_t>(reply.error);
-    if (!reply.legacy) {
-        cpu->x[11] = reply.value;
-    }
+    const bool leaves = cpu->call_machine(cpu->x.data());
     cpu->leave_block = false;  // `resume` looks up anew
-    if (reply.exit) {
-        if (reply.exit_kind == ExitKind::stopped) {
-            cpu->hart.state.stopped = 1;
-        }
-        cpu->exit = reply.exit_kind;
+    if (leaves) {
         cpu->saved_budget = retire(budget, ip);
         return;
     }
-    cpu->hart.update_timers();
     cpu->set_budget(budget, ip->index);  // negative once retired: poll now
     COPS_TAIL(resume);
 }
@@ -182,7 +144,7 @@ COPS_OP(op_wfi) {
         COPS_TAIL(op_illegal);
     }
     cpu->pc = base + cpu->offset_after(ip);
-    if ((cpu->hart.pending() & cpu->hart.state.sie) == 0) {
+    if (!cpu->hart.is_awake()) {
         cpu->exit = ExitKind::idle;
         cpu->saved_budget = retire(budget, ip);
         return;
@@ -222,8 +184,7 @@ COPS_OP(op_sfence_inval_ir) {
 }
 
 COPS_OP(op_fence_i) {
-    cpu->blocks.fence_i();
-    cpu->caches.flush_code();
+    cpu->fence_i();
     cpu->pc = base + cpu->offset_after(ip);
     COPS_TAIL(resume);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/common/pages.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -9,20 +11,6 @@ namespace vmm::interp {
 
 struct CodePage;
 struct Insn;
-
-inline constexpr std::uint64_t kPageOffsetMask = 4095;
-/// A tag that no address compares equal to.
-inline constexpr std::uint64_t kNoTag = ~std::uint64_t{0};
-
-/// One data page. Tags are page addresses, so that comparing (address & ~(4095 - (size - 1)))
-/// fails for misaligned accesses too.
-struct TlbEntry {
-    std::uint64_t read_tag = kNoTag;
-    std::uint64_t write_tag = kNoTag;
-    std::uint64_t addend = 0;  ///< Host address minus virtual address, modulo 2^64.
-    std::uint64_t reserved = 0;
-};
-static_assert(sizeof(TlbEntry) == 32);
 
 inline constexpr std::size_t kTlbEntries = 256;
 using Tlb = std::array<TlbEntry, kTlbEntries>;
@@ -56,37 +44,30 @@ inline std::size_t jump_index(std::uint64_t pc) {
     return jump_group(pc) * kJumpGroupSize + (((pc >> 1) ^ (pc >> 6)) & (kJumpGroupSize - 1));
 }
 
-/// Addresses that superpages cover, of which parts are cached page by page.
-struct SuperpageRange {
-    std::uint64_t first = kNoTag;
-    std::uint64_t last = 0;
-    bool contains(std::uint64_t address) const { return address >= first && address <= last; }
-    void add(std::uint64_t from, std::uint64_t to) {
-        first = from < first ? from : first;
-        last = to > last ? to : last;
-    }
-};
-
-/// Everything that is cached about translations. One set of data entries for each combination that
-/// changes what is allowed, so that traps and copies from user memory flush nothing.
+/// Everything that is cached about translations.
 class TranslationCaches {
 public:
-    enum Mode : std::uint8_t { user, supervisor, supervisor_sum, mode_count };
-
-    Tlb& data(Mode mode) { return data_[mode]; }
-    FetchTlb& fetch(bool user) { return fetch_[user ? 1 : 0]; }
+    Tlb& data(AccessMode mode) { return data_[static_cast<std::size_t>(mode)]; }
     JumpCache& jumps(bool user) { return jumps_[user ? 1 : 0]; }
-    static FetchEntry& fetch_entry(FetchTlb& tlb, std::uint64_t pc) {
-        return tlb[pc >> 12 & (kFetchEntries - 1)];
-    }
 
-    /// To be called when an entry is made: flushing what is empty costs nothing then.
-    void note_data() { data_used_ = true; }
-    void note_code() { code_used_ = true; }
-    void note_superpage(std::uint64_t address, std::uint64_t bytes) {
-        const std::uint64_t from = address & ~(bytes - 1);
-        superpages_[address >> 63].add(from, from + (bytes - 1));
+    /// Makes `entry` the one of its page, which is part of one of `page_bytes`.
+    void insert(AccessMode mode, const TlbEntry& entry, std::uint64_t page_bytes) {
+        superpages_.note(entry.page, page_bytes);
+        data(mode)[tlb_index(entry.page)] = entry;
+        data_used_ = true;
     }
+    void insert_fetch(bool user, std::uint64_t pc, CodePage* page, std::uint64_t page_bytes) {
+        superpages_.note(pc, page_bytes);
+        fetch_entry(fetch_[user ? 1 : 0], pc) = {pc & ~kPageOffsetMask, page};
+        code_used_ = true;
+    }
+    /// The page that instructions at `pc` come from, if known.
+    CodePage* fetched(bool user, std::uint64_t pc) {
+        const FetchEntry& entry = fetch_entry(fetch_[user ? 1 : 0], pc);
+        return entry.tag == (pc & ~kPageOffsetMask) ? entry.page : nullptr;
+    }
+    /// To be called when a jump is entered: flushing what is empty costs nothing then.
+    void note_code() { code_used_ = true; }
 
     /// After satp changed or sfence.vma without an address.
     void flush() {
@@ -116,16 +97,20 @@ public:
     void flush_page(std::uint64_t address);
 
 private:
-    std::array<Tlb, mode_count> data_{};
+    static FetchEntry& fetch_entry(FetchTlb& tlb, std::uint64_t pc) {
+        return tlb[pc >> 12 & (kFetchEntries - 1)];
+    }
+
+    std::array<Tlb, kAccessModes> data_{};
     std::array<FetchTlb, 2> fetch_{};
     std::array<JumpCache, 2> jumps_{};
-    std::array<SuperpageRange, 2> superpages_{};  // lower and upper half of the address space
+    Superpages superpages_;
     bool data_used_ = false;
     bool code_used_ = false;
 };
 
 inline void TranslationCaches::flush_page(std::uint64_t address) {
-    if (superpages_[address >> 63].contains(address)) {
+    if (superpages_.may_cover(address)) {
         flush();
         return;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/riscv/decode.hpp"
 #include "cpu/riscv/encoding.hpp"
 #include "cpu/riscv/state.hpp"
 
@@ -34,6 +35,18 @@ constexpr CsrEffect operator|(CsrEffect a, CsrEffect b) {
 constexpr bool has(CsrEffect effects, CsrEffect one) {
     return (static_cast<unsigned>(effects) & static_cast<unsigned>(one)) != 0;
 }
+
+/// One of the six CSR instructions.
+struct CsrInstruction {
+    Op op;
+    unsigned number;          ///< Of the CSR.
+    unsigned rs1;             ///< Number of the register, or the immediate itself.
+    std::uint64_t rs1_value;  ///< Of the register; the forms with an immediate don't look at it.
+};
+struct CsrResult {
+    std::uint64_t old;  ///< For rd.
+    CsrEffect effect;
+};
 
 /// The privileged side of a hart that all engines share: CSRs, traps and interrupts. Engines keep
 /// x, f and pc where they like; those fields of `state` are not used here.
@@ -72,9 +85,13 @@ public:
     /// what another thread does to the other bits meanwhile.
     std::optional<CsrEffect>
     write_csr(unsigned number, std::uint64_t value, std::uint64_t changed = ~std::uint64_t{0});
+    /// Both as the instruction says; nothing: illegal instruction, and nothing was changed.
+    std::optional<CsrResult> execute_csr(const CsrInstruction& instruction);
 
     /// The sip register now.
     std::uint64_t pending();
+    /// Whether `wfi` waits no longer: an enabled interrupt is pending, taken or not.
+    bool is_awake() { return (pending() & state.sie) != 0; }
     /// Compares the time with the timers' compare registers and keeps the result for
     /// pending_cached().
     void update_timers();
@@ -110,5 +127,31 @@ private:
     TimeSource& time_;
     bool has_n_;
 };
+
+// Order as the specification has it: legality first, the read, the write. A csrrs or csrrc with x0
+// (or 0) does not write. A csrrw to x0 does not read, which nobody can tell from reading. (Inline,
+// because what goes in and comes out is worth keeping in registers.)
+inline std::optional<CsrResult> Hart::execute_csr(const CsrInstruction& instruction) {
+    const auto [op, number, rs1, rs1_value] = instruction;
+    const bool immediate = op == Op::csrrwi || op == Op::csrrsi || op == Op::csrrci;
+    const bool write_only = op == Op::csrrw || op == Op::csrrwi;
+    const std::uint64_t operand = immediate ? rs1 : rs1_value;
+
+    const auto old = read_csr(number);
+    if (!old) {
+        return std::nullopt;
+    }
+    if (!write_only && rs1 == 0) {
+        return CsrResult{*old, CsrEffect::none};
+    }
+    std::uint64_t value = operand;
+    if (op == Op::csrrs || op == Op::csrrsi) {
+        value = *old | operand;
+    } else if (op == Op::csrrc || op == Op::csrrci) {
+        value = *old & ~operand;
+    }
+    const auto effect = write_csr(number, value, write_only ? ~std::uint64_t{0} : operand);
+    return effect ? std::optional(CsrResult{*old, *effect}) : std::nullopt;
+}
 
 }  // namespace vmm::riscv

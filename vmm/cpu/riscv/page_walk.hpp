@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/riscv/encoding.hpp"
 #include "cpu/riscv/state.hpp"
 #include "memory/guest_memory.hpp"
 
@@ -18,6 +19,16 @@ struct TranslationMode {
     bool sum = false;  ///< sstatus.SUM
     bool mxr = false;  ///< sstatus.MXR
 };
+
+/// That of a hart's accesses now.
+constexpr TranslationMode translation_mode(const State& state) {
+    return {
+        .satp = state.satp,
+        .privilege = state.privilege,
+        .sum = (state.sstatus & sstatus::kSum) != 0,
+        .mxr = (state.sstatus & sstatus::kMxr) != 0,
+    };
+}
 
 enum class WalkStatus : std::uint8_t {
     ok,

@@ -44,4 +44,16 @@ struct State {
 };
 static_assert(std::is_trivially_copyable_v<State>);
 
+/// How SBI firmware hands a hart to a kernel: S-mode, MMU off, interrupts off, a0 = hart id, a1 =
+/// opaque. User mode may read cycle, time and instret, as OpenSBI leaves it: Linux relies on that
+/// for its vDSO and never sets scounteren itself where there is no SBI PMU.
+constexpr State state_at_start(std::uint64_t hart, std::uint64_t pc, std::uint64_t opaque) {
+    State state;
+    state.pc = pc;
+    state.x[10] = hart;
+    state.x[11] = opaque;
+    state.scounteren = 7;
+    return state;
+}
+
 }  // namespace vmm::riscv

@@ -11,6 +11,9 @@ namespace vmm {
 /// What an engine did to execute the guest; plain values, read after or between runs. Those that
 /// an engine does not count (or only with GuestConfig::engine_stats) are nullopt.
 struct EngineStats {
+    /// Instructions that an engine which translates has interpreted, since a hart's first code
+    /// mostly runs once.
+    std::optional<std::uint64_t> interpreted;
     std::uint64_t translated_blocks = 0;  ///< Pieces of guest code made executable so far.
     std::uint64_t translated_bytes = 0;   ///< Guest bytes in them.
     std::uint64_t code_bytes = 0;         ///< Host bytes that the code cache holds now.
@@ -36,6 +39,7 @@ struct EngineStats {
         const auto add = [](std::optional<std::uint64_t>& to, std::optional<std::uint64_t> from) {
             to = to && from ? std::optional(*to + *from) : std::nullopt;
         };
+        add(interpreted, other.interpreted);
         add(translation_ns, other.translation_ns);
         add(chained_exits, other.chained_exits);
         add(dispatched_exits, other.dispatched_exits);

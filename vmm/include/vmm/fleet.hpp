@@ -118,6 +118,10 @@ public:
 
     FleetReport report() const;
 
+    /// Any thread. What every guest, vCPU and worker is doing at this moment, as lines of text for
+    /// people who ask why nothing goes on. The wording is no interface.
+    std::string describe() const;
+
     /// Any thread, while the fleet runs. Holds `guest` between two instructions, waits until its
     /// requests have completed, and returns its whole state (vCPUs, memory, devices, queues); then
     /// the guest goes on. GuestConfig::saved_state continues from it, in this process or another.

@@ -15,6 +15,7 @@ struct ClaimSample {
     Level running = kNoLevel;      ///< Work that runs right now.
     Level timer_level = kNoLevel;  ///< At which a timer wakes it.
     Level irq_level = kNoLevel;    ///< At which a device or another hart wakes it.
+    bool critical = false;         ///< It may hold what other vCPUs of its guest wait for.
 };
 
 /// One vCPU as the workers see it. "Owner" is the worker that runs it (the pool sees to it that

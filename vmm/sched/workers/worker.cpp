@@ -160,6 +160,8 @@ void WorkerPool::run_turn(Worker& worker, VcpuEntry& entry, Turn& turn) {
     VcpuPort& port = entry.port;
     port.set_steal_time(entry.times.wait_ns);
     for (;;) {
+        // From here on a post makes run() return; what came before would wait for the turn's end.
+        run_tasks(worker);
         port.publish(turn.ring_level, turn.yield_level, turn.waiting);
         const RunContext context{
             .deadline = turn.deadline,
@@ -176,7 +178,6 @@ void WorkerPool::run_turn(Worker& worker, VcpuEntry& entry, Turn& turn) {
 /// True: the vCPU goes on with its turn.
 bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKind exit) {
     VcpuPort& port = entry.port;
-    run_tasks(worker);
     worker.engine->reap();
     ClaimSample sample = port.sample();
     if (exit == ExitKind::interrupted && port.has_work()) {
@@ -230,14 +231,35 @@ void WorkerPool::account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sa
     turn.level = std::min(sample.running, sample.level);
 }
 
+/// Who would have to stop is in a critical section of its guest: stopped there, it could keep
+/// others of the guest waiting for as long as more urgent work has its worker. It gets a little
+/// longer, no more than once a turn, and is looked at again soon.
+bool WorkerPool::finishes_section(const VcpuEntry& entry, Turn& turn) const {
+    constexpr Nanos kLook = 10'000;
+    if (!entry.sample.critical) {
+        return false;
+    }
+    if (turn.section_end == 0) {
+        turn.section_end = turn.now + options_.section_ns;
+    }
+    turn.deadline = std::min(turn.section_end, turn.now + kLook);
+    return turn.now < turn.section_end;
+}
+
 bool WorkerPool::turn_goes_on(Worker& worker, VcpuEntry& entry, Turn& turn) {
     if (turn.now >= turn.end) {
+        if (finishes_section(entry, turn)) {
+            return true;
+        }
         end_turn(worker, entry, turn, State::ready);
         return false;
     }
     const auto preemption = policy_->preempt(turn.now);
     if (preemption && preemption->victim == entry.id) {
         if (!preemption->ask || (turn.grace_end != 0 && turn.now >= turn.grace_end)) {
+            if (finishes_section(entry, turn)) {
+                return true;
+            }
             ++entry.times.preemptions;
             end_turn(worker, entry, turn, State::ready);
             return false;

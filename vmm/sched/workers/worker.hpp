@@ -34,6 +34,7 @@ struct WorkerPool::Turn {
     Nanos started = 0;
     Nanos end = 0;           // of the slice
     Nanos grace_end = 0;     // 0: the vCPU was not asked to yield
+    Nanos section_end = 0;   // 0: it got no time to finish a critical section
     Nanos deadline = 0;      // of the next run()
     Level level = kNoLevel;  // of the work that ran when the vCPU was last sampled
     // To be shown to the guest.

@@ -134,9 +134,11 @@ void WorkerPool::make_ready(VcpuEntry& entry, Level level, Nanos now) {
     disarm_timer(entry);
     entry.state = State::ready;
     entry.since = now;
-    entry.sample.level = level;
+    // What it showed when it went to sleep counts too: a kernel that waits for a lock sleeps with
+    // work.
+    entry.sample.level = std::min(level, entry.sample.level);
     ++ready_count_;
-    apply(EventKind::ready, entry, now, level);
+    apply(EventKind::ready, entry, now, entry.sample.level);
 }
 
 void WorkerPool::change_claim(VcpuEntry& entry, const ClaimSample& sample, Nanos now) {

@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -32,7 +33,9 @@ enum class WakeCause : std::uint8_t {
 struct PoolOptions {
     unsigned workers = 1;
     Nanos grace_ns = 50'000;  ///< A victim that was asked to yield has this long to do it.
-    Nanos poll_ns = 10'000;   ///< A worker with nothing to do looks for so long before it sleeps.
+    Nanos section_ns =
+        100'000;  ///< How much longer, once a turn, who must stop runs in a critical section.
+    Nanos poll_ns = 10'000;  ///< A worker with nothing to do looks for so long before it sleeps.
     Nanos provisional_ns =
         100'000;  ///< A vCPU runs so long at the level of its wake-up before a sample.
     io::EngineOptions engine;
@@ -96,6 +99,9 @@ public:
     VcpuTimes times(Handle vcpu) const;
     VcpuEntry::State state(Handle vcpu) const;
     WorkerTimes worker_times(unsigned worker) const;
+    /// One line on a vCPU, one on a worker, for people who look for the cause of a standstill.
+    std::string describe(Handle vcpu) const;
+    std::string describe_worker(unsigned worker) const;
 
 private:
     struct Worker;
@@ -112,6 +118,7 @@ private:
     // The rest is called with lock_ held.
     VcpuEntry* pick(Worker& worker, Turn& turn);
     bool turn_goes_on(Worker& worker, VcpuEntry& entry, Turn& turn);
+    bool finishes_section(const VcpuEntry& entry, Turn& turn) const;
     void end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, VcpuEntry::State next);
     void account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sample);
     void decide_publication(const Worker& worker, const VcpuEntry& entry, Turn& turn) const;

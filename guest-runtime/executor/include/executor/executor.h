@@ -27,7 +27,18 @@
 extern "C" {
 #endif
 
-#define COPS_EXECUTOR_ABI 1 /* Grows when a layout or a meaning below changes. */
+/*
+ * Version of this interface. A later one adds calls, and fields at the ends of structures, and
+ * changes nothing that is here: so code built for an earlier version works with a later executor.
+ * That is why the caller asks cops_executor_size() for the memory that its structures need.
+ */
+#ifdef COPS_EXECUTOR_NEXT /* What a later version could look like: for a test. */
+#define COPS_EXECUTOR_ABI 2
+#define COPS_EXECUTOR_ADDED uint64_t added[8];
+#else
+#define COPS_EXECUTOR_ABI 1
+#define COPS_EXECUTOR_ADDED
+#endif
 
 #define COPS_EXECUTOR_CONTEXTS 64        /* Harts of one group. */
 #define COPS_EXECUTOR_SEGMENT_TASKS 1024 /* Tasks of one table segment. */
@@ -44,6 +55,11 @@ typedef uint64_t cops_task_id;
 #define COPS_TASK_SUSPENDED 3 /* Until cops_executor_wake(). */
 /* Until its event: a completion, a join, or cops_executor_signal(). */
 #define COPS_TASK_WAITING 4
+/*
+ * Running-suspended: interrupted while it ran, keeps its stack, and goes on there. It stands in a
+ * ready queue of its own context, is never stolen, and never becomes READY.
+ */
+#define COPS_TASK_PREEMPTED 5
 #define COPS_TASK_STATE_MASK 0x7
 /* A wake came while not suspended: the next suspend returns at once. */
 #define COPS_TASK_TOKEN 0x10
@@ -56,7 +72,7 @@ typedef uint64_t cops_task_id;
 struct cops_task {
     uint64_t
         state;   /* generation << 32 | flags | state; every transition is one compare-exchange. */
-    void* frame; /* Innermost suspended coroutine: what to resume. */
+    void* frame; /* Innermost suspended coroutine: what to resume. PREEMPTED: its stack. */
     int64_t result; /* Of the last completion; while a slot is awaited: the submission's address. */
     uint64_t
         joiners; /* generation << 32 | 1 + index of the first task that waits for this one's end. */
@@ -68,6 +84,7 @@ struct cops_task {
     uint32_t index;
     uint32_t flags; /* COPS_SPAWN_* */
     uint32_t home;  /* Context it was spawned on. */
+    COPS_EXECUTOR_ADDED
 };
 
 /* A completion slot as its owner sees it (the shared half is struct virtio_cops_slot). */
@@ -75,6 +92,7 @@ struct cops_slot_state {
     cops_task_id task;   /* Whose request is in flight; 0 = free. */
     uint32_t generation; /* Of the request in flight or of the last one. */
     uint32_t next;       /* Free list: 1 + slot. In flight: a mark. */
+    COPS_EXECUTOR_ADDED
 };
 
 struct cops_queue {
@@ -90,6 +108,7 @@ struct cops_executor_counters {
     uint64_t wakes;  /* Wakes and signals that made a task ready. */
     uint64_t tokens; /* Wakes and signals that came first and left a token. */
     uint64_t steals;
+    uint64_t preemptions;      /* Coroutines that lost the hart while they ran. */
     uint64_t ring_completions; /* Host completions found by polling at a switch. */
     uint64_t
         interrupt_completions; /* Host completions drained by the user interrupt (or after wfi). */
@@ -121,6 +140,9 @@ struct cops_executor_context {
      * running. May sleep. Null = spin. */
     void (*give_way)(void);
     uint32_t line_index; /* Hart whose line `line` is: completions are listed there. */
+    /* Caller, on this hart: while it is not 0 the running coroutine is not preempted. Unlike
+     * masking it lets completions in, so nobody outside has to be told. */
+    uint32_t kept;
     /* Set by init. */
     struct cops_executor_group* group;
     uint32_t index;
@@ -152,35 +174,59 @@ struct cops_executor_context {
     uint32_t claimed; /* Best level last published. */
     struct cops_submission batch[COPS_EXECUTOR_BATCH];
     struct cops_executor_counters counters;
+    cops_task_id running_task; /* Id of the task that `current` names; 0 = none. */
+    uint32_t least_is_next;    /* cops_executor_serve_least() was called. */
+    uint32_t serves_least;     /* The running task has its turn for that. */
+    COPS_EXECUTOR_ADDED
 };
 
 /* One side. Zero it, set the fields marked "caller", then cops_executor_init_group(). */
 struct cops_executor_group {
-    uint32_t abi;                            /* Caller: COPS_EXECUTOR_ABI. */
-    uint32_t num_contexts;                   /* Caller: 1..COPS_EXECUTOR_CONTEXTS. */
-    struct cops_executor_context** contexts; /* Caller: array of num_contexts pointers. */
-    struct cops_task** segments;    /* Caller: array of COPS_EXECUTOR_SEGMENTS pointers, zeroed. */
+    uint32_t abi;          /* Caller: COPS_EXECUTOR_ABI. */
+    uint32_t num_contexts; /* Caller: 1..COPS_EXECUTOR_CONTEXTS; more by init_context(). */
+    struct cops_executor_context**
+        contexts;                /* Caller: array of as many pointers as there will be contexts. */
+    struct cops_task** segments; /* Caller: array of COPS_EXECUTOR_SEGMENTS pointers, zeroed. */
     struct virtio_cops_slot* slots; /* Caller: may be null. */
-    struct cops_slot_state* slot_states; /* Caller: num_slots of them, zeroed. */
+    struct cops_slot_state*
+        slot_states; /* Caller: num_slots of COPS_SIZE_SLOT_STATE bytes, zeroed. */
     uint32_t num_slots;
     uint32_t num_segments;
     uint64_t free_tasks; /* tag << 32 | 1 + index: shared free list. */
     uint64_t parked;     /* Bit c: context c sleeps or is about to. */
+    uint64_t closed;     /* Bit c: context c takes no new work: cops_executor_close(). */
+    COPS_EXECUTOR_ADDED
 };
 
 /* ---- Set-up ---- */
 
 /* ABI version of the executor code that is linked or mapped. */
 uint32_t cops_executor_abi(void);
-/* 0, or -EINVAL when the group was made for another ABI or a field is out of range. */
+/* Bytes that this executor needs for one structure (COPS_SIZE_*); 0 = it has no such structure. */
+#define COPS_SIZE_GROUP 0
+#define COPS_SIZE_CONTEXT 1
+#define COPS_SIZE_TASK 2
+#define COPS_SIZE_SLOT_STATE 3
+uint32_t cops_executor_size(uint32_t structure);
+/* 0, or -EINVAL when the group was made for a later ABI or a field is out of range. */
 int cops_executor_init_group(struct cops_executor_group* group);
-/* Context `index` of its group; its slots are [first_slot, first_slot + slot_count). */
+/*
+ * Context `index` of its group; its slots are [first_slot, first_slot + slot_count). With index =
+ * num_contexts it becomes one more: then calls must not overlap, and others may run. 0 or -EINVAL.
+ */
 int cops_executor_init_context(
     struct cops_executor_group* group, uint32_t index, uint32_t first_slot, uint32_t slot_count
 );
 /*
- * Adds COPS_EXECUTOR_SEGMENT_TASKS tasks: `segment` points at that many zeroed control blocks,
- * which stay the executor's for ever. Calls must not overlap. 0 or -ENOMEM when the table is full.
+ * A closed context takes no work from others; its own coroutines go on there until they suspend or
+ * yield, and then on an open one. Its completions are found there as ever. Context 0 stays open.
+ * `ctx` is the caller's. 0 or -EINVAL.
+ */
+int cops_executor_close(struct cops_executor_context* ctx, uint32_t index, uint32_t closed);
+/*
+ * Adds COPS_EXECUTOR_SEGMENT_TASKS tasks: `segment` points at that many zeroed control blocks of
+ * COPS_SIZE_TASK bytes, which stay the executor's for ever. Calls must not overlap. 0 or -ENOMEM
+ * when the table is full.
  */
 int cops_executor_add_tasks(struct cops_executor_group* group, struct cops_task* segment);
 
@@ -213,6 +259,25 @@ uint32_t cops_executor_best(const struct cops_executor_context* ctx);
  * host. */
 int cops_executor_should_yield(const struct cops_executor_context* ctx);
 
+/*
+ * Takes the hart from the running coroutine, which must be the caller's or the interrupted one,
+ * when something more urgent is ready here, or (`slice_over`) something as urgent. 1 = it is
+ * PREEMPTED now: save what it needs to go on, then run the loop on another stack; `stack` is what
+ * cops_executor_resumed() gives when its turn comes. 0 = it goes on: nothing better is ready, no
+ * coroutine runs, it has just asked for something, it is kept, or the executor is masked.
+ */
+int cops_executor_preempt(struct cops_executor_context* ctx, void* stack, int slice_over);
+/* 1 when cops_executor_preempt() would find something better. */
+int cops_executor_should_preempt(const struct cops_executor_context* ctx, int slice_over);
+/*
+ * The next turn is that of the least urgent task that is ready here, whatever else is: until it
+ * suspends, or until cops_executor_preempt() is called for it with `slice_over`. The running task
+ * can be preempted for it.
+ */
+void cops_executor_serve_least(struct cops_executor_context* ctx);
+/* After COPS_RUN_RESUME: the stack of the task that runs again. */
+void* cops_executor_resumed(const struct cops_executor_context* ctx);
+
 /* Masking (nests): no interrupt entry runs executor code between the two; leaving re-checks. */
 void cops_executor_enter(struct cops_executor_context* ctx);
 void cops_executor_leave(struct cops_executor_context* ctx);
@@ -232,6 +297,11 @@ uint64_t cops_executor_take_kicks(struct cops_executor_context* ctx);
 void cops_executor_yield(
     struct cops_executor_context* ctx, void* frame
 ); /* Tail of its own level. */
+/*
+ * As yield, and hands the turn to `id`: if that task is ready, and may run here, it runs next in
+ * the caller's place, for this turn at the more urgent of the two levels. Otherwise a yield.
+ */
+void cops_executor_yield_to(struct cops_executor_context* ctx, void* frame, cops_task_id id);
 void cops_executor_suspend(
     struct cops_executor_context* ctx, void* frame
 ); /* Until a wake; consumes a token. */
@@ -250,6 +320,14 @@ void cops_executor_exit(struct cops_executor_context* ctx, void* frame);
 void cops_executor_submit(
     struct cops_executor_context* ctx, void* frame, struct cops_submission* submission
 );
+/*
+ * A task got another level while it waits for its request. In this context's batch the request gets
+ * it at once: then 0. Already on its way: 1 + its slot, and its generation, for COPS_SYS_SET_LEVEL.
+ * 0 too when the task has no request.
+ */
+uint32_t cops_executor_move_request(
+    struct cops_executor_context* ctx, cops_task_id id, uint32_t level, uint32_t* generation
+);
 /* Result of the running task's last event. */
 int64_t cops_executor_result(const struct cops_executor_context* ctx);
 
@@ -266,6 +344,9 @@ int64_t cops_executor_result(const struct cops_executor_context* ctx);
 #define COPS_RUN_YIELD_KERNEL 4
 #define COPS_RUN_STOPPED 5 /* cops_executor_stop() was called. */
 #define COPS_RUN_LIMIT 6   /* What is ready is less urgent than `limit`. */
+/* A preempted task has its turn: go on with it on its stack, cops_executor_resumed(). */
+#define COPS_RUN_RESUME 7
+#define COPS_RUN_KICK 8 /* Another hart can help: cops_executor_take_kicks(). */
 
 /* Runs ready coroutines, most urgent first and none less urgent than `limit` (63 = all), until a
  * reason to return. */
@@ -283,6 +364,11 @@ void cops_executor_submitted(struct cops_executor_context* ctx, uint32_t accepte
 /* Announces sleep, then looks again: 1 = sleep, 0 = there is work. Follow either by park_end(). */
 int cops_executor_park_begin(struct cops_executor_context* ctx);
 void cops_executor_park_end(struct cops_executor_context* ctx);
+/*
+ * 1 = every context sleeps, nothing is ready and no request is in flight: nothing can wake anybody.
+ * Between park_begin() and park_end().
+ */
+int cops_executor_asleep(const struct cops_executor_context* ctx);
 
 /* ---- Completions ---- */
 

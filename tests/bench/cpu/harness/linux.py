@@ -51,10 +51,10 @@ def memory(pid):
             if head:
                 size = int(head[2], 16) - int(head[1], 16)
                 name = head[4].rstrip()
-                anonymous = name == "" or name.startswith("/memfd:")
+                shared = name.startswith(("/memfd:", "/dev/zero"))
                 if "cops-guest-ram" in name or name == "" and size == MEMORY_MIB << 20:
                     part = "guest"
-                elif anonymous and ("x" in head[3] or name.startswith("/memfd:")):
+                elif shared or name == "" and "x" in head[3]:
                     part = "code"
                 else:
                     part = "rest"

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/dbt/runtime/code_cache.hpp"
 
+#include "cpu/clock.hpp"
 #include "cpu/common/guest_word.hpp"
 #include "cpu/dbt/opt/optimise.hpp"
-
-#include <time.h>
 
 #include <algorithm>
 #include <cstring>
@@ -24,24 +23,7 @@ constexpr std::uint32_t kHotEntries = 200;
 constexpr Limits kColdLimits{.blocks = 1, .instructions = 64};
 constexpr Limits kHotLimits{.blocks = 32, .instructions = 400};
 
-Nanos monotonic_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
-}
-
 }  // namespace
-
-void Page::refresh() {
-    for (unsigned chunk = 0; chunk < 64; ++chunk) {
-        if ((covered >> chunk & 1) == 0) {
-            for (unsigned at = chunk * kChunk; at < (chunk + 1) * kChunk; at += 8) {
-                const auto word = load_guest_word<std::uint64_t>(host + at);
-                std::memcpy(&copy[at], &word, sizeof word);
-            }
-        }
-    }
-}
 
 void Page::cover(unsigned offset, unsigned bytes) {
     const unsigned first = offset / kChunk;
@@ -49,31 +31,6 @@ void Page::cover(unsigned offset, unsigned bytes) {
     for (unsigned chunk = first; chunk <= last; ++chunk) {
         covered |= std::uint64_t{1} << chunk;
     }
-}
-
-bool Page::unchanged() const {
-    for (std::uint64_t left = covered; left != 0; left &= left - 1) {
-        const auto start = static_cast<unsigned>(__builtin_ctzll(left)) * kChunk;
-        std::uint64_t difference = 0;
-        for (unsigned at = start; at < start + kChunk; at += 8) {
-            std::uint64_t word = 0;
-            std::memcpy(&word, &copy[at], sizeof word);
-            difference |= word ^ load_guest_word<std::uint64_t>(host + at);
-        }
-        if (difference != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-std::uint16_t Page::half(unsigned offset) const {
-    if ((covered >> offset / kChunk & 1) == 0) {
-        return load_guest_word<std::uint16_t>(host + offset);
-    }
-    std::uint16_t value = 0;
-    std::memcpy(&value, &copy[offset], sizeof value);
-    return value;
 }
 
 CodeCache::CodeCache(
@@ -97,7 +54,7 @@ CodeCache::CodeCache(
         reinterpret_cast<std::uint64_t>(memory_.executable(0)),
         entries
     );
-    compiler_ = std::make_unique<Compiler>(*routines_);
+    compiler_ = std::make_unique<Compiler>(*routines_, measure_ ? Counting::on : Counting::off);
     used_ = kRoutineBytes;
     if (observer_ != nullptr) {
         observer_->translated(
@@ -134,21 +91,14 @@ Page& CodeCache::page(const std::byte* host) {
         slot = std::make_unique_for_overwrite<Page>();
         slot->host = host;
         slot->generation = generation_;
-        slot->covered = 0;
-        slot->buckets = {};
-    } else if (slot->generation != generation_) {
-        if (!slot->unchanged()) {
-            slot->covered = 0;
-            slot->buckets = {};
-        }
-        slot->generation = generation_;
     }
+    slot->bring_up_to(generation_);
     return *slot;
 }
 
 Region*
 CodeCache::find(const Page& page, std::uint16_t offset, ir::Mode mode, std::uint32_t word) const {
-    for (Region* region = page.buckets[offset >> 7]; region != nullptr; region = region->next) {
+    for (Region* region = page.pieces_at(offset); region != nullptr; region = region->next) {
         if (region->offset == offset && region->mode == mode && region->word == word) {
             return region;
         }
@@ -225,9 +175,7 @@ Region& CodeCache::place(const Request& request, std::span<const std::byte> code
         }
     }
     if (request.stop_after == 0) {
-        Region*& head = request.page->buckets[request.offset >> 7];
-        region.next = head;
-        head = &region;
+        request.page->add(&region);
     }
     ++translated_;
     if (observer_ != nullptr) {
@@ -287,7 +235,7 @@ bool CodeCache::warm(const Region& region) {
 void CodeCache::replace(Region& old, Region& by) {
     old.counter = nullptr;
     Page& page = *old.page;
-    for (Region** at = &page.buckets[old.offset >> 7]; *at != nullptr; at = &(*at)->next) {
+    for (Region** at = &page.pieces_at(old.offset); *at != nullptr; at = &(*at)->next) {
         if (*at == &old) {
             *at = old.next;
             break;

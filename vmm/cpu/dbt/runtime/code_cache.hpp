@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/code_observer.hpp"
+#include "cpu/common/translated_page.hpp"
 #include "cpu/dbt/frontend/frontend.hpp"
 #include "cpu/dbt/ir/ir.hpp"
 #include "cpu/dbt/runtime/code_memory.hpp"
@@ -37,28 +38,21 @@ struct Region {
 };
 
 /// A physical page from which code was translated.
-///
-/// The page keeps a copy of the bytes that were translated, in chunks. After a fence.i nothing is
-/// dropped; each page is compared with its copy when execution next enters it. So nobody has to
-/// track who wrote where (other harts, devices, the host), and a fence.i costs a comparison of the
-/// pages that are really used, whatever else was written.
-struct Page {
-    static constexpr unsigned kChunk = 64;  ///< Bytes; one bit of `covered` each.
-    static constexpr unsigned kBuckets = 32;
-
-    const std::byte* host = nullptr;  ///< The page in guest memory.
-    std::uint64_t generation = 0;     ///< CodeCache's when last found unchanged.
-    std::uint64_t covered = 0;        ///< Chunks whose bytes are part of a region.
-    std::array<Region*, kBuckets> buckets{};
-    alignas(8) std::array<std::byte, 4096> copy;
-
+struct Page : TranslatedPage<Region> {
     /// Reads all that is not covered from memory.
-    void refresh();
+    void refresh() {
+        for (unsigned chunk = 0; chunk < kPageSize / kChunk; ++chunk) {
+            if (!covers(chunk)) {
+                read(chunk);
+            }
+        }
+    }
     void cover(unsigned offset, unsigned bytes);
-    /// Whether memory still holds what was translated.
-    bool unchanged() const;
     /// The 16 bits at an even offset, from `copy` where covered, else from memory.
-    std::uint16_t half(unsigned offset) const;
+    std::uint16_t half(unsigned offset) const {
+        return covers(offset / kChunk) ? copied_half(offset)
+                                       : load_guest_word<std::uint16_t>(host + offset);
+    }
 };
 
 /// What to translate, and how.

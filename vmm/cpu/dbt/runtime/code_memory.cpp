@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/dbt/runtime/code_memory.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 namespace vmm::dbt {
 namespace {
@@ -17,10 +15,6 @@ constexpr std::size_t round_up(std::size_t bytes) {
 CodeMemory::CodeMemory(std::size_t bytes, std::size_t data_bytes)
     : bytes_(round_up(bytes))
     , data_bytes_(round_up(data_bytes)) {
-    memfd_ = ::memfd_create("cops-code", MFD_CLOEXEC);
-    if (memfd_ < 0 || ::ftruncate(memfd_, static_cast<off_t>(bytes_)) != 0) {
-        return;
-    }
     // One reservation for both, so that they are neighbours.
     void* reserved = ::mmap(
         nullptr,
@@ -34,12 +28,20 @@ CodeMemory::CodeMemory(std::size_t bytes, std::size_t data_bytes)
         return;
     }
     executable_ = static_cast<std::byte*>(reserved);
-    void* runs =
-        ::mmap(executable_, bytes_, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, memfd_, 0);
-    void* writes = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, memfd_, 0);
-    if (runs != MAP_FAILED && writes != MAP_FAILED) {
-        writable_ = static_cast<std::byte*>(writes);
+    // Anonymous: perf looks into /tmp/perf-PID.map for such memory, not for that of a memfd.
+    void* writes = ::mmap(
+        nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0
+    );
+    if (writes == MAP_FAILED) {
+        return;
     }
+    // Of a shared mapping an old size of 0 makes a second one of the same pages.
+    void* runs = ::mremap(writes, 0, bytes_, MREMAP_MAYMOVE | MREMAP_FIXED, executable_);
+    if (runs == MAP_FAILED || ::mprotect(runs, bytes_, PROT_READ | PROT_EXEC) != 0) {
+        ::munmap(writes, bytes_);
+        return;
+    }
+    writable_ = static_cast<std::byte*>(writes);
 }
 
 CodeMemory::~CodeMemory() {
@@ -49,20 +51,12 @@ CodeMemory::~CodeMemory() {
     if (writable_ != nullptr) {
         ::munmap(writable_, bytes_);
     }
-    if (memfd_ >= 0) {
-        ::close(memfd_);
-    }
 }
 
 void CodeMemory::discard(std::size_t offset) {
     const std::size_t from = round_up(offset);
     if (from < bytes_) {
-        ::fallocate(
-            memfd_,
-            FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-            static_cast<off_t>(from),
-            static_cast<off_t>(bytes_ - from)
-        );
+        ::madvise(writable_ + from, bytes_ - from, MADV_REMOVE);
     }
     ::madvise(executable_ + bytes_, data_bytes_, MADV_DONTNEED);
 }

@@ -38,7 +38,6 @@ public:
 private:
     std::size_t bytes_;
     std::size_t data_bytes_;
-    int memfd_ = -1;
     std::byte* executable_ = nullptr;
     std::byte* writable_ = nullptr;
 };

@@ -3,19 +3,11 @@
 
 #include "cpu/common/float_environment.hpp"
 
-#include <time.h>
-
 #include <algorithm>
 #include <cstddef>
 
 namespace vmm::dbt {
 namespace {
-
-Nanos monotonic_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
-}
 
 const RuntimeEntries kEntries{
     .memory = [](HartState* state,
@@ -27,6 +19,15 @@ const RuntimeEntries kEntries{
     .system = [](HartState* state, std::uint64_t packed, std::uint32_t word
               ) { return Cpu::of(state).execute_system(SystemInfo::unpack(packed), word); },
 };
+
+/// The interpreter needs few blocks before its time is over.
+EngineOptions for_interpreter(const EngineOptions& options) {
+    constexpr std::size_t kBytes = 4 << 20;
+    return {
+        .user_interrupts = options.user_interrupts,
+        .code_cache_bytes = std::min(options.code_cache_bytes, kBytes),
+    };
+}
 
 }  // namespace
 
@@ -41,28 +42,19 @@ Cpu& Cpu::of(HartState* state) {
 Cpu::Cpu(
     GuestMemory& guest_memory, VcpuHost& vcpu_host, unsigned hart_id, const EngineOptions& options
 )
-    : hart(*this, options.user_interrupts)
-    , memory(guest_memory)
-    , host(vcpu_host)
-    , id(hart_id)
-    , code(options.code_cache_bytes, kEntries, options.observer, hart_id, options.collect_stats) {
+    : interp::Cpu(guest_memory, vcpu_host, hart_id, for_interpreter(options), kPollsPerClock)
+    , code(options.code_cache_bytes, kEntries, options.observer, hart_id, options.collect_stats)
+    , interpret_first(options.interpret_first) {
     state.sstatus = &hart.state.sstatus;
-    hart.state.stopped = 1;
     set_budget(-1);
     retired_base = static_cast<std::uint64_t>(state.budget);
     refresh_mode();
 }
 
-std::uint64_t Cpu::guest_time() {
-    const HostFloatScope scope;
-    return host.guest_time();
-}
-
 void Cpu::refresh_mode() {
-    const bool mxr = (hart.state.sstatus & riscv::sstatus::kMxr) != 0;
-    if (mxr != last_mxr) {
-        last_mxr = mxr;
+    if (take_mxr_change()) {
         caches.flush_data();
+        interp::Cpu::caches.flush_data();
     }
     const bool float_on = hart.float_state() != riscv::FloatState::off;
     const auto frm =
@@ -73,7 +65,7 @@ void Cpu::refresh_mode() {
         set_host_rounding(static_cast<riscv::Rounding>(frm));
     }
     mode = {.float_on = float_on, .frm = frm};
-    state.tlb = &caches.data(cache_mode());
+    state.tlb = &caches.data(access_mode(hart.state));
     state.jumps = caches.jumps(hart.user(), float_on).data();
 }
 
@@ -92,22 +84,24 @@ bool Cpu::take_pending_interrupt() {
     return true;
 }
 
-void Cpu::serve_fences() {
-    const Mailbox::Fences fences = mailbox.take_fences();
-    if (fences.has(FenceKind::instruction)) {
-        code.fence_i();
-        caches.flush_code();
-    }
-    if (fences.has(FenceKind::address_translation)) {
-        caches.flush();
-    }
-    leave_block = leave_block || fences.kinds != 0;
-    mailbox.finish(fences);
+// What comes from outside reaches the interpreter as well; what guest code does while it is
+// translated need not.
+
+void Cpu::fence_i() {
+    code.fence_i();
+    caches.flush_code();
+    interp::Cpu::fence_i();
 }
 
-void Cpu::drop_translations() {
+void Cpu::forget_translations() {
+    caches.flush();
+    interp::Cpu::forget_translations();
+}
+
+void Cpu::forget_code() {
     code.clear();
     caches.flush_code();
+    interp::Cpu::forget_code();
 }
 
 void Cpu::collect_float_flags() {
@@ -128,19 +122,10 @@ PollResult Cpu::poll() {
     set_budget(next_budget());
     const std::uint32_t asked = mailbox.take_requests();
     if ((asked & Mailbox::kFence) != 0) {
-        serve_fences();
+        serve_fences(*this);
     }
-    if ((asked & Mailbox::kExit) != 0 || ring_waits(context)) {
-        exit = ExitKind::interrupted;
+    if (turn_ends(asked)) {
         return PollResult::leave;
-    }
-    if (polls_until_clock-- == 0) {
-        polls_until_clock = kPollsPerClock;
-        hart.update_timers();
-        if (context.deadline != ~Nanos{0} && monotonic_now() >= context.deadline) {
-            exit = ExitKind::interrupted;
-            return PollResult::leave;
-        }
     }
     const bool changed = take_pending_interrupt() || leave_block;
     leave_block = false;
@@ -179,29 +164,31 @@ std::uint32_t Cpu::poll_at(std::uint64_t return_address) {
     return 1;
 }
 
-ExitKind Cpu::run(const RunContext& run_context) {
-    mailbox.enter();
-    if (hart.state.stopped != 0) {
-        serve_fences();
-        mailbox.leave();
-        return ExitKind::stopped;
+void Cpu::execute() {
+    if (young() && interpret()) {
+        return;
     }
-    context = run_context;
-    // Even when the deadline has passed, the guest gets as far as the next look at the clock.
-    polls_until_clock = kPollsPerClock;
-    {
-        const GuestFloatScope scope;
-        set_host_rounding(static_cast<riscv::Rounding>(host_frm));
-        hart.update_timers();
-        serve_fences();
-        leave_block = false;
-        refresh_mode();
-        set_budget(-1);
-        dispatch();
-        collect_float_flags();
-    }
-    mailbox.leave();
-    return exit;
+    set_host_rounding(static_cast<riscv::Rounding>(host_frm));
+    set_budget(-1);
+    dispatch();
+}
+
+void Cpu::save_registers(riscv::State& to) const {
+    std::ranges::copy(state.x, to.x.begin());
+    std::ranges::copy(state.f, to.f.begin());
+    to.pc = state.pc;
+    to.fcsr |= state.fflags;
+}
+
+void Cpu::load_registers(const riscv::State& from) {
+    std::ranges::copy(from.x, state.x);
+    state.x[0] = 0;
+    std::ranges::copy(from.f, state.f);
+    state.pc = from.pc & ~std::uint64_t{1};
+    state.fflags = 0;
+    state.reservation_host = 0;
+    retired_base = from.instret + static_cast<std::uint64_t>(state.budget);
+    cut = false;
 }
 
 }  // namespace vmm::dbt

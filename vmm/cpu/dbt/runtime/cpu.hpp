@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "cpu/common/mailbox.hpp"
 #include "cpu/dbt/runtime/code_cache.hpp"
 #include "cpu/dbt/runtime/hart_state.hpp"
 #include "cpu/dbt/runtime/tlb.hpp"
-#include "cpu/engine_options.hpp"
-#include "cpu/riscv/hart.hpp"
-#include "cpu/riscv/page_walk.hpp"
-#include "cpu/vcpu.hpp"
-#include "memory/guest_memory.hpp"
+#include "cpu/interp/cpu.hpp"
 
 #include <cstdint>
-#include <vector>
 
 namespace vmm::dbt {
 
@@ -28,59 +22,50 @@ enum class PollResult : std::uint8_t {
     leave,    ///< Leave run(); `exit` says why.
 };
 
-/// One hart while it runs: what generated code needs first, then all around it. Owned by the
-/// thread inside run(); what other threads touch says so.
-struct Cpu final : riscv::TimeSource {
+/// One hart while it runs. Owned by the thread inside run(); what other threads touch says so.
+/// While it is young it is executed by the interpreter that it is made from (young.cpp); all that
+/// is said here of registers, budget and caches holds outside of that and afterwards.
+struct Cpu final : interp::Cpu {
     Cpu(GuestMemory& guest_memory,
         VcpuHost& vcpu_host,
         unsigned hart_id,
         const EngineOptions& options);
-    virtual ~Cpu() = default;
 
-    HartState state{};
-    riscv::Hart hart;
-    GuestMemory& memory;
-    VcpuHost& host;
-    const unsigned id;
+    HartState state{};  ///< What generated code touches.
     TranslationCaches caches;
     CodeCache code;
 
-    std::uint64_t retired_base = 0;  ///< Instructions retired = retired_base - budget.
-    ir::Mode mode;                   ///< What regions must have been translated for.
+    ir::Mode mode;  ///< What regions must have been translated for.
     /// The frm that the host rounds by while the guest runs, and that jump caches were filled
     /// under.
     std::uint8_t host_frm = 0;
-    ExitKind exit = ExitKind::interrupted;
-    riscv::Cause fault_cause{};
-    std::uint64_t fault_value = 0;
-    /// A host call or a fence served by one wants the next instruction looked up anew.
-    bool leave_block = false;
-
-    Mailbox mailbox;  ///< What other threads ask of this hart.
-
-    RunContext context{};
-    unsigned polls_until_clock = 0;
-    bool last_mxr = false;
-
-    // VcpuDebug.
-    std::uint64_t limit = VcpuDebug::kNoLimit;  ///< Value of retired() to stop at.
     /// The next piece of code has to be cut off for the limit.
     bool cut = false;
-    std::vector<std::uint64_t> breakpoints;         ///< Sorted.
-    std::vector<std::uint16_t> breakpoint_offsets;  ///< In their pages, sorted, each once.
 
-    std::uint64_t sbi_calls = 0;
-    std::uint64_t mmio_exits = 0;
+    /// Instructions to interpret, and those that were.
+    std::uint64_t interpret_first;
+    std::uint64_t interpreted = 0;
+
     std::uint64_t dispatches = 0;
+    // Each call of access() is one of these.
     std::uint64_t tlb_misses = 0;
     std::uint64_t slow_accesses = 0;
 
     static Cpu& of(HartState* state);
-    std::uint64_t guest_time() override;
 
+    // What EngineVcpu asks of a hart.
+    void execute();
     std::uint64_t retired() const {
         return retired_base - static_cast<std::uint64_t>(state.budget);
     }
+    void save_registers(riscv::State& to) const;
+    void load_registers(const riscv::State& from);
+    void collect_float_flags();
+    void refresh_mode();
+    void fence_i();
+    void forget_translations();
+    void forget_code();
+
     /// Changes the budget without changing what counts as retired.
     void set_budget(std::int64_t to) {
         retired_base += static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(state.budget);
@@ -94,51 +79,40 @@ struct Cpu final : riscv::TimeSource {
     /// Instructions until the next poll, a limit considered.
     std::int64_t next_budget() const;
 
-    ExitKind run(const RunContext& run_context);
     PollResult poll();
     /// Takes the most urgent pending and enabled interrupt at state.pc, if any.
     bool take_pending_interrupt();
     void raise(riscv::Cause cause, std::uint64_t value);
-    /// After privilege, SUM, MXR, FS or frm may have changed.
-    void refresh_mode();
-    void serve_fences();
-    void collect_float_flags();
-    void drop_translations();
 
     // What generated code calls (memory.cpp, system.cpp, cpu.cpp).
     Outcome access(
         std::uint64_t address, std::uint64_t value, std::uint32_t info, std::uint64_t return_address
     );
+    bool locate(std::uint64_t address, riscv::Access access, Located& located);
     std::uint32_t poll_at(std::uint64_t return_address);
     std::uint32_t execute_system(const SystemInfo& info, std::uint32_t word);
 
 private:
-    struct Located {
-        std::byte* host = nullptr;  ///< Null: not memory.
-        std::uint64_t physical = 0;
-    };
+    // young.cpp
+    bool young() const { return interpreted < interpret_first; }
+    /// Executes by the interpreter while it may. False: run() goes on with translated code.
+    bool interpret();
+    void lend_registers();
+    void take_registers_back();
 
     // dispatch.cpp
     void dispatch();
     const void* look_up();
     const void* cut_off();
-    Page* code_page(std::uint64_t address);
     /// The region at an offset of `page`, translated if need be; null when all was dropped.
     Region* region_at(Page& page, std::uint16_t offset, std::uint32_t word);
     const void* follow_link();
     const void* make_hot();
-    bool stops_at_breakpoint() const;
     void write_back(const Region& region, RegisterSet dirty);
 
     // memory.cpp
-    bool locate(std::uint64_t address, riscv::Access access, Located& located);
-    bool split_load(std::uint64_t address, unsigned size, std::uint64_t& value);
-    bool split_store(std::uint64_t address, unsigned size, std::uint64_t value);
-    void fault(riscv::Access access, bool page_fault, std::uint64_t address);
     Outcome fault_at(std::uint64_t return_address);
     Outcome leave_behind(std::uint64_t return_address, std::uint32_t info);
-    riscv::TranslationMode translation_mode() const;
-    TranslationCaches::Mode cache_mode() const;
 
     // system.cpp
     enum class After : std::uint8_t { next, resume, fault, leave };

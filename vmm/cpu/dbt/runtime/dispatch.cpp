@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From pc to host code, and what happens when host code comes back.
+#include "cpu/common/fetch.hpp"
 #include "cpu/dbt/runtime/cpu.hpp"
 
 #include <algorithm>
@@ -7,11 +8,7 @@
 
 namespace vmm::dbt {
 
-using riscv::Cause;
-
 namespace {
-
-constexpr std::uint16_t kCrossing = 4094;
 
 std::uint16_t page_offset(std::uint64_t address) {
     return static_cast<std::uint16_t>(address & kPageOffsetMask);
@@ -46,7 +43,7 @@ std::uint16_t page_offset(std::uint64_t address) {
             next = make_hot();
             break;
         case LeaveReason::breakpoint:
-            if (retired() != limit && stops_at_breakpoint()) {
+            if (retired() != limit && breakpoints.contains(state.pc)) {
                 exit = ExitKind::breakpoint;
                 return;
             }
@@ -63,37 +60,6 @@ std::uint16_t page_offset(std::uint64_t address) {
     }
 }
 
-Page* Cpu::code_page(std::uint64_t address) {
-    const bool user = hart.user();
-    if (Page* known = caches.fetched(user, address)) {
-        return known;
-    }
-    const riscv::Walk walk =
-        riscv::translate(translation_mode(), memory, address, riscv::Access::fetch);
-    if (walk.status == riscv::WalkStatus::page_fault) {
-        raise(Cause::instruction_page, address);
-        return nullptr;
-    }
-    const std::byte* page_host =
-        walk.status == riscv::WalkStatus::ok
-            ? memory.readable_range(GuestPhys{walk.address & ~kPageOffsetMask}, 4096)
-            : nullptr;
-    if (page_host == nullptr) {
-        raise(Cause::instruction_access, address);
-        return nullptr;
-    }
-    if (walk.page_bytes > 4096) {
-        caches.note_superpage(address, walk.page_bytes);
-    }
-    const std::uint64_t epoch = code.epoch();
-    Page& page = code.page(page_host);
-    if (epoch != code.epoch()) {
-        caches.flush_code();
-    }
-    caches.insert_fetch(user, address, &page);
-    return &page;
-}
-
 Region* Cpu::region_at(Page& page, std::uint16_t offset, std::uint32_t word) {
     if (Region* known = code.find(page, offset, mode, word)) {
         return known;
@@ -104,7 +70,7 @@ Region* Cpu::region_at(Page& page, std::uint16_t offset, std::uint32_t word) {
         .mode = mode,
         .pc = (state.pc & ~kPageOffsetMask) + offset,
         .word = word,
-        .breakpoints = breakpoint_offsets,
+        .breakpoints = breakpoints.offsets(),
     });
     if (made == nullptr) {
         caches.flush_code();
@@ -120,24 +86,11 @@ const void* Cpu::look_up() {
         return known.code;
     }
     for (;;) {
-        Page* page = code_page(pc);
-        if (page == nullptr) {
+        const CodeSpot<Page> spot = find_code(*this, code, pc);
+        if (spot.page == nullptr) {
             break;
         }
-        std::uint32_t word = 0;
-        if (offset == kCrossing && riscv::instruction_length(page->half(kCrossing)) == 4) {
-            const std::uint16_t low = page->half(kCrossing);
-            const std::uint64_t epoch = code.epoch();
-            Page* behind = code_page(pc + 2);
-            if (behind == nullptr) {
-                break;
-            }
-            if (epoch != code.epoch()) {
-                continue;  // `page` is gone
-            }
-            word = low | std::uint32_t{behind->half(0)} << 16;
-        }
-        Region* region = region_at(*page, offset, word);
+        Region* region = region_at(*spot.page, offset, spot.word);
         if (region == nullptr) {
             continue;
         }
@@ -157,15 +110,14 @@ const void* Cpu::cut_off() {
     const std::uint64_t pc = state.pc;
     const std::uint16_t offset = page_offset(pc);
     // Stepping over a breakpoint that is another address's.
-    const bool step =
-        std::binary_search(breakpoint_offsets.begin(), breakpoint_offsets.end(), offset)
-        && !stops_at_breakpoint();
+    const bool step = std::ranges::binary_search(breakpoints.offsets(), offset)
+                      && !breakpoints.contains(state.pc);
     for (;;) {
-        Page* page = code_page(pc);
+        Page* page = code_page(*this, code, pc);
         if (page == nullptr) {
             return nullptr;
         }
-        if (offset == kCrossing && riscv::instruction_length(page->half(kCrossing)) == 4) {
+        if (crosses(*page, offset)) {
             return look_up();  // one instruction anyway
         }
         const std::uint64_t left = limit - retired();
@@ -174,7 +126,8 @@ const void* Cpu::cut_off() {
             .offset = offset,
             .mode = mode,
             .pc = pc,
-            .breakpoints = step ? std::span<const std::uint16_t>() : std::span(breakpoint_offsets),
+            .breakpoints =
+                step ? std::span<const std::uint16_t>() : std::span(breakpoints.offsets()),
             .stop_after =
                 step ? 1 : static_cast<unsigned>(std::min(left, std::uint64_t{kPollInterval})),
         });
@@ -191,7 +144,7 @@ const void* Cpu::follow_link() {
     const Site site = code.site_of(from, state.leave_site);
     state.pc = state.page_base + site.offset;
     Page& page = *from.page;
-    if (site.offset == kCrossing && riscv::instruction_length(page.half(kCrossing)) == 4) {
+    if (crosses(page, site.offset)) {
         return nullptr;  // it needs the next page, which is found by address only
     }
     Region* to = region_at(page, site.offset, 0);
@@ -211,7 +164,7 @@ const void* Cpu::make_hot() {
         .mode = old.mode,
         .pc = state.pc,
         .hot = true,
-        .breakpoints = breakpoint_offsets,
+        .breakpoints = breakpoints.offsets(),
     });
     if (better == nullptr) {
         caches.flush_code();
@@ -219,10 +172,6 @@ const void* Cpu::make_hot() {
     }
     code.replace(old, *better);
     return code.entry(*better);
-}
-
-bool Cpu::stops_at_breakpoint() const {
-    return std::binary_search(breakpoints.begin(), breakpoints.end(), state.pc);
 }
 
 void Cpu::write_back(const Region& region, RegisterSet dirty) {

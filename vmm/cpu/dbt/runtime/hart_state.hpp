@@ -60,6 +60,10 @@ struct HartState {
     std::uint64_t argument;     ///< Of the call in progress.
     std::uint64_t access_info;  ///< The same, of a memory access.
 
+    // Counted by code that was compiled to count (Counting::on), else 0.
+    std::uint64_t region_entries;  ///< Entries of regions, by whatever way.
+    std::uint64_t accesses;        ///< Loads, stores and atomics begun.
+
     FloatConstants float_constants;
     /// Temporaries of the region that runs which no host register holds.
     std::uint64_t spills[64];

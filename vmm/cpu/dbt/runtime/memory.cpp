@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The slow path of memory accesses: what the inline lookup does not answer.
-#include "cpu/common/float_environment.hpp"
-#include "cpu/common/guest_word.hpp"
 #include "cpu/dbt/runtime/cpu.hpp"
 
 namespace vmm::dbt {
@@ -11,8 +9,6 @@ using riscv::Cause;
 
 namespace {
 
-constexpr std::uint64_t kPageSize = 4096;
-
 std::uint64_t extend(std::uint64_t value, unsigned size) {
     const unsigned shift = 64 - 8 * size;
     return static_cast<std::uint64_t>(static_cast<std::int64_t>(value << shift) >> shift);
@@ -20,72 +16,14 @@ std::uint64_t extend(std::uint64_t value, unsigned size) {
 
 }  // namespace
 
-TranslationCaches::Mode Cpu::cache_mode() const {
-    if (hart.user()) {
-        return TranslationCaches::user;
-    }
-    return (hart.state.sstatus & riscv::sstatus::kSum) != 0 ? TranslationCaches::supervisor_sum
-                                                            : TranslationCaches::supervisor;
-}
-
-riscv::TranslationMode Cpu::translation_mode() const {
-    return {
-        .satp = hart.state.satp,
-        .privilege = hart.state.privilege,
-        .sum = (hart.state.sstatus & riscv::sstatus::kSum) != 0,
-        .mxr = (hart.state.sstatus & riscv::sstatus::kMxr) != 0,
-    };
-}
-
-void Cpu::fault(Access access, bool page_fault, std::uint64_t address) {
-    fault_value = address;
-    if (access == Access::load) {
-        fault_cause = page_fault ? Cause::load_page : Cause::load_access;
-    } else {
-        fault_cause = page_fault ? Cause::store_page : Cause::store_access;
-    }
-}
-
 bool Cpu::locate(std::uint64_t address, Access access, Located& located) {
     const TlbEntry& known = state.tlb->entries[tlb_index(address)];
-    const std::uint64_t page = address & ~kPageOffsetMask;
-    if ((access == Access::store ? known.write_tag : known.read_tag) == page) {
+    if ((access == Access::store ? known.write_tag : known.read_tag)
+        == (address & ~kPageOffsetMask)) {
         located.host = reinterpret_cast<std::byte*>(address + known.addend);
         return true;
     }
-    ++tlb_misses;
-    const riscv::Walk walk = riscv::translate(translation_mode(), memory, address, access);
-    if (walk.status != riscv::WalkStatus::ok) {
-        fault(access, walk.status == riscv::WalkStatus::page_fault, address);
-        return false;
-    }
-    located.physical = walk.address;
-    const GuestPhys frame{walk.address & ~kPageOffsetMask};
-    std::byte* writable = memory.writable_range(frame, kPageSize);
-    const std::byte* readable =
-        writable != nullptr ? writable : memory.readable_range(frame, kPageSize);
-    if (readable == nullptr) {
-        return true;  // a device, or nothing
-    }
-    if (access == Access::store && writable == nullptr) {
-        fault(access, false, address);
-        return false;
-    }
-    if (walk.page_bytes > kPageSize) {
-        caches.note_superpage(address, walk.page_bytes);
-    }
-    caches.insert(
-        cache_mode(),
-        {
-            .read_tag = walk.readable ? page : kNoTag,
-            .write_tag = walk.writable && writable != nullptr ? page : kNoTag,
-            .addend = reinterpret_cast<std::uintptr_t>(readable) - page,
-            .page = page,
-        }
-    );
-    // Loads never write through this pointer.
-    located.host = const_cast<std::byte*>(readable) + (address & kPageOffsetMask);
-    return true;
+    return walk_data(caches, address, access, located);
 }
 
 Outcome Cpu::access(
@@ -93,16 +31,20 @@ Outcome Cpu::access(
 ) {
     const unsigned size = info & AccessInfo::kSizeMask;
     const bool is_store = (info & AccessInfo::kStore) != 0;
+    const Access kind = is_store ? Access::store : Access::load;
     const bool atomic = (info & AccessInfo::kAtomic) != 0;
     if (atomic && (address & (size - 1)) != 0) {
+        ++slow_accesses;
         fault_cause = is_store ? Cause::store_misaligned : Cause::load_misaligned;
         fault_value = address;
         return fault_at(return_address);
     }
     if ((address & kPageOffsetMask) + size <= kPageSize) {
-        const Access kind = is_store ? Access::store : Access::load;
         Located at;
-        if (!locate(address, kind, at)) {
+        const bool allowed = locate(address, kind, at);
+        const bool is_device = allowed && at.host == nullptr && !atomic;
+        ++(at.walked && !is_device ? tlb_misses : slow_accesses);
+        if (!allowed) {
             return fault_at(return_address);
         }
         if (at.host != nullptr) {
@@ -113,25 +55,12 @@ Outcome Cpu::access(
             fault(kind, false, address);
             return fault_at(return_address);
         }
-        ++mmio_exits;
-        bool answered = false;
-        if ((address & (size - 1)) == 0) {
-            const HostFloatScope scope;
-            const GuestPhys physical{at.physical};
-            answered = is_store ? host.mmio_write(physical, size, value)
-                                : host.mmio_read(physical, size, &value);
-        }
-        if (!answered) {
-            fault(kind, false, address);
+        if (!access_device(kind, address, at.physical, size, value)) {
             return fault_at(return_address);
         }
-        // A store may have asked for the end of this turn or raised an interrupt: look now.
-        leave_block = leave_block || is_store;
     } else {
         ++slow_accesses;
-        const bool done =
-            is_store ? split_store(address, size, value) : split_load(address, size, value);
-        if (!done) {
+        if (!access_split(*this, kind, address, size, value)) {
             return fault_at(return_address);
         }
     }
@@ -182,40 +111,6 @@ Outcome Cpu::leave_behind(std::uint64_t return_address, std::uint32_t info) {
     set_budget(-1);  // poll now
     state.reason = next_by();
     return Outcome::leave;
-}
-
-bool Cpu::split_load(std::uint64_t address, unsigned size, std::uint64_t& value) {
-    const std::uint64_t next_page = (address | kPageOffsetMask) + 1;
-    const auto first_bytes = static_cast<unsigned>(next_page - address);
-    Located first;
-    Located second;
-    if (!locate(address, Access::load, first) || !locate(next_page, Access::load, second)) {
-        return false;
-    }
-    if (first.host == nullptr || second.host == nullptr) {
-        fault(Access::load, false, first.host == nullptr ? address : next_page);
-        return false;
-    }
-    value = load_bytes(first.host, first_bytes)
-            | load_bytes(second.host, size - first_bytes) << 8 * first_bytes;
-    return true;
-}
-
-bool Cpu::split_store(std::uint64_t address, unsigned size, std::uint64_t value) {
-    const std::uint64_t next_page = (address | kPageOffsetMask) + 1;
-    const auto first_bytes = static_cast<unsigned>(next_page - address);
-    Located first;
-    Located second;
-    if (!locate(address, Access::store, first) || !locate(next_page, Access::store, second)) {
-        return false;
-    }
-    if (first.host == nullptr || second.host == nullptr) {
-        fault(Access::store, false, first.host == nullptr ? address : next_page);
-        return false;
-    }
-    store_bytes(first.host, first_bytes, value);
-    store_bytes(second.host, size - first_bytes, value >> 8 * first_bytes);
-    return true;
 }
 
 }  // namespace vmm::dbt

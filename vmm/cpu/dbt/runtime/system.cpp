@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // CSRs and the privileged instructions, on the hart's state.
-#include "cpu/common/float_environment.hpp"
 #include "cpu/dbt/runtime/cpu.hpp"
 #include "cpu/riscv/decode.hpp"
 
@@ -87,7 +86,7 @@ Cpu::After Cpu::system_instruction(const SystemInfo& info, std::uint32_t word) {
         if (!hart.may_wait()) {
             return illegal(word);
         }
-        if ((hart.pending() & hart.state.sie) == 0) {
+        if (!hart.is_awake()) {
             exit = ExitKind::idle;
             return After::leave;
         }
@@ -100,8 +99,7 @@ Cpu::After Cpu::system_instruction(const SystemInfo& info, std::uint32_t word) {
         // An invalidation is done at once: what orders several has nothing left to do.
         return hart.user() ? illegal(word) : After::next;
     case Op::fence_i:
-        code.fence_i();
-        caches.flush_code();
+        fence_i();
         return After::resume;
     default:
         return illegal(word);
@@ -114,39 +112,18 @@ Cpu::After Cpu::illegal(std::uint32_t word) {
     return After::fault;
 }
 
-// Order as the specification has it: legality first, the read, the write; a csrrs/csrrc with x0 (or
-// 0) does not write.
 Cpu::After Cpu::csr(Op op, std::uint32_t word, std::uint64_t retired_before) {
-    const unsigned number = word >> 20;
-    const unsigned rs1 = rs1_of(word);
-    const bool immediate = op == Op::csrrwi || op == Op::csrrsi || op == Op::csrrci;
-    const bool write_only = op == Op::csrrw || op == Op::csrrwi;
-    const bool writes = write_only || rs1 != 0;
-    const std::uint64_t operand = immediate ? rs1 : state.x[rs1];
-
     hart.state.instret = retired_before;
     collect_float_flags();
-    const auto old = hart.read_csr(number);
-    if (!old) {
+    const unsigned rs1 = rs1_of(word);
+    const auto result =
+        hart.execute_csr({.op = op, .number = word >> 20, .rs1 = rs1, .rs1_value = state.x[rs1]});
+    if (!result) {
         return illegal(word);
     }
-    CsrEffect effect = CsrEffect::none;
-    if (writes) {
-        std::uint64_t value = operand;
-        if (op == Op::csrrs || op == Op::csrrsi) {
-            value = *old | operand;
-        } else if (op == Op::csrrc || op == Op::csrrci) {
-            value = *old & ~operand;
-        }
-        const auto written =
-            hart.write_csr(number, value, write_only ? ~std::uint64_t{0} : operand);
-        if (!written) {
-            return illegal(word);
-        }
-        effect = *written;
-    }
+    const auto [old, effect] = *result;
     if (rd_of(word) != 0) {
-        state.x[rd_of(word)] = *old;
+        state.x[rd_of(word)] = old;
     }
     if (effect == CsrEffect::none) {
         return After::next;
@@ -172,33 +149,9 @@ Cpu::After Cpu::ecall() {
         fault_value = 0;
         return After::fault;
     }
-    SbiCall call{};
-    for (unsigned n = 0; n < 6; ++n) {
-        call.args[n] = state.x[10 + n];
-    }
-    call.function = state.x[16];
-    call.extension = state.x[17];
-    ++sbi_calls;
-    SbiReply reply;
-    {
-        const HostFloatScope scope;
-        reply = host.sbi_call(id, call);
-    }
-    state.x[10] = static_cast<std::uint64_t>(reply.error);
-    if (!reply.legacy) {
-        state.x[11] = reply.value;
-    }
-    leave_block = false;  // the code behind is looked up anew anyway
-    if (reply.exit) {
-        if (reply.exit_kind == ExitKind::stopped) {
-            hart.state.stopped = 1;
-        }
-        exit = reply.exit_kind;
-        return After::leave;
-    }
-    hart.update_timers();
-    leave_block = true;  // poll now
-    return After::resume;
+    const bool leaves = call_machine(state.x);
+    leave_block = !leaves;  // poll now
+    return leaves ? After::leave : After::resume;
 }
 
 Cpu::After Cpu::sfence_vma(std::uint32_t word) {

@@ -22,8 +22,9 @@ TranslationCaches::TranslationCaches() {
     }
 }
 
-void TranslationCaches::insert(Mode mode, const TlbEntry& entry) {
-    ModeTables& tables = *modes_[mode];
+void TranslationCaches::insert(AccessMode mode, const TlbEntry& entry, std::uint64_t page_bytes) {
+    superpages_.note(entry.page, page_bytes);
+    ModeTables& tables = *modes_[static_cast<std::size_t>(mode)];
     // What generated code copies from the second level to the first goes to places noted here.
     tables.tlb.entries[tlb_index(entry.page)] = entry;
     tables.used.add(tlb_index(entry.page));
@@ -63,7 +64,7 @@ void TranslationCaches::flush_code() {
 }
 
 bool TranslationCaches::flush_page(std::uint64_t address) {
-    if (superpages_[address >> 63].contains(address)) {
+    if (superpages_.may_cover(address)) {
         flush();
         return true;
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/common/pages.hpp"
+
 #include <array>
 #include <bitset>
 #include <cstddef>
@@ -8,20 +10,6 @@
 #include <memory>
 
 namespace vmm::dbt {
-
-inline constexpr std::uint64_t kPageOffsetMask = 4095;
-/// A tag that no address compares equal to.
-inline constexpr std::uint64_t kNoTag = ~std::uint64_t{0};
-
-/// One data page. Tags are page addresses, so that comparing (address & ~(4095 - (size - 1)))
-/// fails for misaligned accesses too. Generated code reads these.
-struct TlbEntry {
-    std::uint64_t read_tag = kNoTag;
-    std::uint64_t write_tag = kNoTag;
-    std::uint64_t addend = 0;  ///< Host address minus virtual address, modulo 2^64.
-    std::uint64_t page = 0;    ///< Virtual address of the page.
-};
-static_assert(sizeof(TlbEntry) == 32);
 
 inline constexpr unsigned kTlbEntryShift = 5;
 inline constexpr std::size_t kTlbEntries = 1024;
@@ -72,17 +60,6 @@ constexpr std::size_t jump_index(std::uint64_t pc) {
     return pc >> 1 & (kJumpEntries - 1);
 }
 
-/// Addresses that superpages cover, of which parts are cached page by page.
-struct SuperpageRange {
-    std::uint64_t first = kNoTag;
-    std::uint64_t last = 0;
-    bool contains(std::uint64_t address) const { return address >= first && address <= last; }
-    void add(std::uint64_t from, std::uint64_t to) {
-        first = from < first ? from : first;
-        last = to > last ? to : last;
-    }
-};
-
 /// Which entries of a table are in use, so that emptying it costs what filling it did.
 template <std::size_t capacity>
 class UsedList {
@@ -112,13 +89,10 @@ private:
 
 struct Page;
 
-/// Everything that is cached about translations. One set of data entries for each combination that
-/// changes what is allowed, so that traps and copies from user memory flush nothing.
+/// Everything that is cached about translations.
 class TranslationCaches {
 public:
-    enum Mode : std::uint8_t { user, supervisor, supervisor_sum, mode_count };
-
-    DataTlb& data(Mode mode) { return modes_[mode]->tlb; }
+    DataTlb& data(AccessMode mode) { return modes_[static_cast<std::size_t>(mode)]->tlb; }
     /// One table for each (privilege, float_on): what a pc means depends on both.
     std::array<JumpEntry, kJumpEntries>& jumps(bool is_user, bool float_on) {
         return jumps_[(is_user ? 2U : 0U) + (float_on ? 1U : 0U)]->table;
@@ -126,20 +100,17 @@ public:
 
     TranslationCaches();
 
-    /// Makes `entry` the one of its page in both levels.
-    void insert(Mode mode, const TlbEntry& entry);
+    /// Makes `entry` the one of its page, which is part of one of `page_bytes`, in both levels.
+    void insert(AccessMode mode, const TlbEntry& entry, std::uint64_t page_bytes);
     void insert_jump(bool is_user, bool float_on, std::uint64_t pc, const void* code);
-    void note_superpage(std::uint64_t address, std::uint64_t bytes) {
-        const std::uint64_t from = address & ~(bytes - 1);
-        superpages_[address >> 63].add(from, from + (bytes - 1));
-    }
 
     /// The page that instructions at `pc` come from, if known.
     Page* fetched(bool is_user, std::uint64_t pc) const {
         const FetchEntry& entry = fetch_[is_user ? 1 : 0][fetch_index(pc)];
         return entry.tag == (pc & ~kPageOffsetMask) ? entry.page : nullptr;
     }
-    void insert_fetch(bool is_user, std::uint64_t pc, Page* page) {
+    void insert_fetch(bool is_user, std::uint64_t pc, Page* page, std::uint64_t page_bytes) {
+        superpages_.note(pc, page_bytes);
         fetch_[is_user ? 1 : 0][fetch_index(pc)] = {pc & ~kPageOffsetMask, page};
         fetch_used_ = true;
         code_pages_.set(page_bit(pc));
@@ -185,12 +156,12 @@ private:
         return (pc >> 12 ^ pc >> 22) & (kPageBits - 1);
     }
 
-    std::array<std::unique_ptr<ModeTables>, mode_count> modes_;
+    std::array<std::unique_ptr<ModeTables>, kAccessModes> modes_;
     std::array<std::unique_ptr<JumpTable>, 4> jumps_;
     std::array<std::array<FetchEntry, kFetchEntries>, 2> fetch_{};
     bool fetch_used_ = false;
-    std::bitset<kPageBits> code_pages_;           ///< Pages (hashed) that were fetched from.
-    std::array<SuperpageRange, 2> superpages_{};  // lower and upper half of the address space
+    std::bitset<kPageBits> code_pages_;  ///< Pages (hashed) that were fetched from.
+    Superpages superpages_;
 };
 
 }  // namespace vmm::dbt

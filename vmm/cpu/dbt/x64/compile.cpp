@@ -21,7 +21,8 @@ Compiler::compile(const ir::Region& region, std::uint64_t address, std::uint64_t
     code_.attach(&assembler_);
     sites_.clear();
     allocate(region, allocation_);
-    RegionEmitter(code_, assembler_, region, allocation_, routines_, sites_).emit(counter);
+    RegionEmitter(code_, assembler_, region, allocation_, routines_, counting_, sites_)
+        .emit(counter);
     if (code_.hasUnresolvedLinks() && code_.resolveUnresolvedLinks() != asmjit::kErrorOk) {
         return {};
     }

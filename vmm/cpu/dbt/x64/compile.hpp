@@ -22,8 +22,9 @@ bool host_is_supported();
 /// Makes host code of regions, one at a time; keeps its memory between them.
 class Compiler {
 public:
-    explicit Compiler(Routines& routines)
-        : routines_(routines) {}
+    Compiler(Routines& routines, Counting counting)
+        : routines_(routines)
+        , counting_(counting) {}
 
     /// Host code for `region` that is to run at `address`. `counter`: address of a word that counts
     /// entries down until the runtime is told, or 0. Valid until the next call. Empty when memory
@@ -37,6 +38,7 @@ public:
 
 private:
     Routines& routines_;
+    Counting counting_;
     asmjit::CodeHolder code_;
     asmjit::x86::Assembler assembler_;
     Allocation allocation_;

@@ -35,6 +35,7 @@ void RegionEmitter::write_result(const ir::Inst& inst, const Gp& value) {
 
 void RegionEmitter::load_reserved(const ir::Inst& inst) {
     const Label done = a.newLabel();
+    count(offsetof(HartState, accesses));
     look_up(inst, false, done);
     if (inst.rl) {
         a.lock().or_(x86::dword_ptr(x86::rsp, -64), 0);
@@ -50,6 +51,7 @@ void RegionEmitter::load_reserved(const ir::Inst& inst) {
 void RegionEmitter::store_conditional(const ir::Inst& inst) {
     const Label done = a.newLabel();
     const Label decided = a.newLabel();
+    count(offsetof(HartState, accesses));
     look_up(inst, true, done);
     // The reservation holds while the bytes have the value that lr saw. Others may have written
     // the same value meanwhile; to the guest that order is as if they had not.
@@ -75,6 +77,7 @@ void RegionEmitter::store_conditional(const ir::Inst& inst) {
 
 void RegionEmitter::amo(const ir::Inst& inst) {
     const Label done = a.newLabel();
+    count(offsetof(HartState, accesses));
     look_up(inst, true, done);
     const Mem at = x86::ptr(rax, 0, inst.size);
     const auto take_operand = [&] {

@@ -189,6 +189,7 @@ void RegionEmitter::loaded(const ir::Inst& inst) {
 }
 
 void RegionEmitter::load(const ir::Inst& inst) {
+    count(offsetof(HartState, accesses));
     if (is_probed(inst) && inst.by_address) {
         guest_address(inst);
         a.emit(x86::Inst::kIdAdd, rax, e.operand(inst.c));
@@ -248,6 +249,7 @@ void RegionEmitter::read_memory(const ir::Inst& inst, const Mem& at) {
 }
 
 void RegionEmitter::store(const ir::Inst& inst) {
+    count(offsetof(HartState, accesses));
     if (is_probed(inst)) {
         write_memory(inst, x86::ptr(e.use(inst.c, rax), inst.within, inst.size));
         return;

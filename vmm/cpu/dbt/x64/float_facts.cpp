@@ -189,18 +189,27 @@ std::uint32_t boxed_operands_at_entry(const ir::Region& region) {
 std::vector<bool> any_nan_will_do(const ir::Block& block, bool probed) {
     std::vector<bool> found(block.insts.size());
     std::uint32_t seen = ~std::uint32_t{0};  // registers whose bits matter from here on
+    // Those that are read as singles: a double among them is no number unless its upper half says
+    // that it is none, so all of a NaN's bits matter if it is a double's.
+    std::uint32_t unboxed = 0;
     const auto bit = [](ir::Var v) {
         return v != ir::kNone && ir::is_float(v) ? std::uint32_t{1} << (v - ir::kFirstFloat) : 0;
     };
     for (std::size_t n = block.insts.size(); n-- > 0;) {
         const ir::Inst& inst = block.insts[n];
-        found[n] = inst.op == ir::Op::float_op && (bit(inst.dst) & ~seen) != 0;
+        if (inst.op == ir::Op::float_op) {
+            const std::uint32_t matter = gives_single(inst.guest) ? seen : seen | unboxed;
+            found[n] = (bit(inst.dst) & ~matter) != 0;
+        }
         seen &= ~bit(inst.dst);
+        unboxed &= ~bit(inst.dst);
         if (shows_registers(inst, probed)) {
             seen = ~std::uint32_t{0};  // before it writes
         }
         if (inst.op != ir::Op::float_op || !sees_only_that_it_is_nan(inst.guest)) {
             seen |= bit(inst.a) | bit(inst.b) | bit(inst.c);
+        } else if (has_single_operands(inst.guest)) {
+            unboxed |= bit(inst.a) | bit(inst.b) | bit(inst.c);
         }
     }
     return found;

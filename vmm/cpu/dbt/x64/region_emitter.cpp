@@ -17,6 +17,7 @@ RegionEmitter::RegionEmitter(
     const ir::Region& region,
     const Allocation& allocation,
     Routines& routines,
+    Counting counting,
     std::vector<Site>& sites
 )
     : code_(code)
@@ -24,6 +25,7 @@ RegionEmitter::RegionEmitter(
     , region_(region)
     , allocation_(allocation)
     , routines_(routines)
+    , counting_(counting)
     , sites_(sites)
     , e(assembler, allocation, routines) {
     e.mode = region.mode;
@@ -66,8 +68,15 @@ void RegionEmitter::store_registers(RegisterSet registers) {
     }
 }
 
+void RegionEmitter::count(std::size_t counter) {
+    if (counting_ == Counting::on) {
+        a.add(Emitter::state(counter), 1);
+    }
+}
+
 void RegionEmitter::emit(std::uint64_t counter) {
     is_hot_ = counter == 0;
+    count(offsetof(HartState, region_entries));
     if (counter != 0) {
         const Label hot = a.newLabel();
         a.sub(x86::dword_ptr(counter), 1);

@@ -25,6 +25,7 @@ public:
         const ir::Region& region,
         const Allocation& allocation,
         Routines& routines,
+        Counting counting,
         std::vector<Site>& sites
     );
 
@@ -47,6 +48,8 @@ private:
     void fence(const ir::Inst& inst);
     void load_registers(RegisterSet registers);
     void store_registers(RegisterSet registers);
+    /// Adds 1 to a counter of HartState if code counts; changes the host's flags then.
+    void count(std::size_t counter);
     /// To be called right behind a call to a routine that wants to know where it came from.
     void add_site(Site site);
     /// A site for the guest instruction that `inst` belongs to.
@@ -123,6 +126,7 @@ private:
     const ir::Region& region_;
     const Allocation& allocation_;
     Routines& routines_;
+    Counting counting_;
     std::vector<Site>& sites_;
     Emitter e;
     /// f registers known to hold boxed singles where each block begins.

@@ -12,6 +12,10 @@
 
 namespace vmm::dbt {
 
+/// Whether emitted code counts what it does (HartState::region_entries, accesses). Off costs
+/// nothing: the counting instructions are not there.
+enum class Counting : std::uint8_t { off, on };
+
 /// The runtime's functions that generated code reaches through the shared routines.
 struct RuntimeEntries {
     /// A memory access without an inline answer. `site` is the return address.

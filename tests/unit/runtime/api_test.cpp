@@ -1,28 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C++ interface of applications, on the host: what libcops provides is provided here.
-#include "side.hpp"
-
-#include <cops/cops.hpp>
+// The C++ interface of applications, on the host.
+#include "host_runtime.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-namespace cops::detail {
-
-cops_executor_context* context() noexcept {
-    return here();
-}
-cops_task_id spawn_frame(void* frame, unsigned level) noexcept {
-    return cops_executor_spawn(here(), frame, level, 0);
-}
-void finish_root(void* frame) noexcept {
-    cops_executor_exit(here(), frame);
-}
-void no_frame() {
-    std::abort();
-}
-
-}  // namespace cops::detail
 
 namespace {
 
@@ -60,8 +41,8 @@ cops::Task<> sum_up(int& out, Counted) {
 
 class Api : public ::testing::Test {
 protected:
-    Api() { this_context = &side_.context(); }
-    Side side_;
+    HostRuntime runtime_;
+    Side& side_ = runtime_.side();
 };
 
 TEST_F(Api, awaited_tasks_return_values_and_free_their_frames) {

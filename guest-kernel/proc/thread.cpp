@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proc/thread.hpp"
+
+#include "mm/heap.hpp"
+#include "proc/process.hpp"
+#include "proc/schedule.hpp"
+#include "syscall/syscall.hpp"
+
+namespace kernel {
+
+namespace {
+
+void make_fresh(Thread& thread) {
+    thread.state = ThreadState::starting;
+    thread.account = {};
+    thread.turn_over = false;
+    thread.in_wfi = false;
+    thread.kicked = false;
+    thread.fresh = true;
+    thread.frame = {};
+    thread.floats = {};
+    thread.uses_float = false;
+    thread.user_interrupts = {};
+    thread.line = nullptr;
+    thread.upcalls = {};
+    thread.clear_tid = 0;
+}
+
+// A thread that is no more claims nothing.
+void clear_line(virtio_cops_line& line) {
+    __atomic_store_n(&line.ready, std::uint64_t{0}, __ATOMIC_RELAXED);
+    __atomic_store_n(&line.running_level, std::uint32_t{VIRTIO_COPS_LEVEL_NONE}, __ATOMIC_RELAXED);
+}
+
+}  // namespace
+
+Thread* thread_on(const Process& process, unsigned hart) {
+    return __atomic_load_n(&process.threads[hart], __ATOMIC_ACQUIRE);
+}
+
+Thread* claim_thread(Process& process, Cpu& home) {
+    Thread* thread = thread_on(process, home.hart);
+    if (thread == nullptr) {
+        thread = heap::make<Thread>(process, home);
+        if (thread == nullptr) {
+            return nullptr;
+        }
+        __atomic_store_n(&process.threads[home.hart], thread, __ATOMIC_RELEASE);
+    } else if (thread->state != ThreadState::ended) {
+        return nullptr;
+    }
+    make_fresh(*thread);
+    ++process.live_threads;
+    process.space.enter(home.hart);
+    return thread;
+}
+
+void end_thread(Thread& thread) {
+    Cpu& cpu = this_cpu();
+    Process& process = thread.process;
+    if (thread.line != nullptr) {
+        clear_line(*thread.line);
+    }
+    if (cpu.current == &thread) {
+        leave_thread(cpu);
+    }
+    if (cpu.float_owner == &thread) {
+        cpu.float_owner = nullptr;
+    }
+    const UserAddr clear_tid = thread.clear_tid;
+    {
+        const Guard guard(process.lock);
+        retire(thread);  // from here on its place is another's
+        process.space.leave(cpu.hart);
+    }
+    // Who joins finds the hart free. The process is not over before.
+    if (clear_tid != 0) {
+        tell_joiner(process, clear_tid);
+    }
+    bool last = false;
+    {
+        const Guard guard(process.lock);
+        last = --process.live_threads == 0;
+        process.state = last ? ProcessState::exiting : process.state;
+    }
+    if (last) {
+        process_ended(process);
+    }
+}
+
+}  // namespace kernel

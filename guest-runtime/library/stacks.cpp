@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stacks.hpp"
+
+#include "runtime.hpp"
+
+#include <cops/schedule.hpp>
+
+#include <cxxabi.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+extern "C" void cops_switch_stack(void** from, void* to);
+
+namespace cops::detail {
+
+struct Stack {
+    void* pointer = nullptr;  // while another one runs
+    Stack* next = nullptr;    // of those without a coroutine
+};
+
+namespace {
+
+// As large as the process's first one, and no more promised: memory comes when it is touched.
+constexpr std::size_t kGuardBytes = std::size_t{1} << 20;
+constexpr std::size_t kStackBytes = std::size_t{8} << 20;
+// So many coroutines of a hart may be preempted at once; then those that run go on until they
+// suspend.
+constexpr unsigned kMaxStacks = 1024;
+constexpr std::size_t kFrameBytes = 26 * 8;  // what cops_switch_stack() leaves; ra comes first
+
+// Of one hart: a preempted coroutine goes on where it was, on its hart's thread.
+struct Stacks {
+    Stack first;               // the thread's own
+    Stack* running = nullptr;  // null: the first
+    Stack* spare = nullptr;
+    unsigned made = 0;
+};
+constinit thread_local Stacks stacks;
+
+Stack* running_stack() noexcept {
+    return stacks.running == nullptr ? &stacks.first : stacks.running;
+}
+
+// What there is once for each thread of control, and a coroutine may not find changed from one
+// instruction to the next: errno, the exceptions it has caught, rounding mode and accrued flags.
+class ThreadState {
+public:
+    ThreadState() noexcept {
+        std::memcpy(exceptions_, abi::__cxa_get_globals(), sizeof exceptions_);
+        __asm__ volatile("frcsr %0" : "=r"(float_control_) : : "memory");
+    }
+    /// What a coroutine begins with.
+    static void clear() noexcept {
+        std::memset(abi::__cxa_get_globals(), 0, sizeof exceptions_);
+        __asm__ volatile("fscsr zero" : : : "memory");
+    }
+    ThreadState(const ThreadState&) = delete;
+    ThreadState& operator=(const ThreadState&) = delete;
+    ~ThreadState() {
+        __asm__ volatile("fscsr %0" : : "r"(float_control_) : "memory");
+        std::memcpy(abi::__cxa_get_globals(), exceptions_, sizeof exceptions_);
+        errno = error_;
+    }
+
+private:
+    int error_ = errno;
+    unsigned long float_control_ = 0;
+    // The caught exceptions and the number of uncaught ones (Itanium C++ ABI, exception handling,
+    // 2.2.2).
+    std::byte exceptions_[2 * sizeof(void*)];
+};
+
+void switch_to(Stack& to) noexcept {
+    const ThreadState state;
+    ThreadState::clear();  // who goes on over there has its own, or begins
+    Stack& from = *running_stack();
+    stacks.running = &to;
+    cops_switch_stack(&from.pointer, to.pointer);
+}
+
+void give_back(Stack& stack) noexcept {
+    stack.next = stacks.spare;
+    stacks.spare = &stack;
+}
+
+// Without malloc(): the coroutine may have been interrupted anywhere outside of the C library.
+Stack* make_stack() noexcept {
+    if (stacks.made == kMaxStacks) {
+        return nullptr;
+    }
+    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void* const memory =
+        ::mmap(nullptr, kGuardBytes + kStackBytes, PROT_READ | PROT_WRITE, kFlags, -1, 0);
+    if (memory == MAP_FAILED) {
+        return nullptr;
+    }
+    if (::mprotect(memory, kGuardBytes, PROT_NONE) != 0) {
+        ::munmap(memory, kGuardBytes + kStackBytes);
+        return nullptr;
+    }
+    ++stacks.made;
+    auto* const bottom = static_cast<std::byte*>(memory) + kGuardBytes;
+    constexpr std::size_t kTop = kStackBytes - (sizeof(Stack) + 15) / 16 * 16;
+    auto* const stack = new (bottom + kTop) Stack;
+    stack->pointer = bottom + kTop - kFrameBytes;
+    *static_cast<std::uintptr_t*>(stack->pointer) = reinterpret_cast<std::uintptr_t>(&run_loop);
+    return stack;
+}
+
+Stack* take_stack() noexcept {
+    return stacks.spare == nullptr ? make_stack() : std::exchange(stacks.spare, stacks.spare->next);
+}
+
+}  // namespace
+
+bool lose_hart(bool slice_over) noexcept {
+    send_kicks();
+    const int slice = slice_over ? 1 : 0;
+    if (cops_executor_should_preempt(context(), slice) == 0) {
+        return false;
+    }
+    const int error = errno;
+    Stack* const other = take_stack();
+    errno = error;
+    if (other == nullptr) {
+        return false;
+    }
+    if (cops_executor_preempt(context(), running_stack(), slice) == 0) {
+        give_back(*other);
+        return false;
+    }
+    switch_to(*other);
+    return true;
+}
+
+void resume_preempted() noexcept {
+    send_kicks();
+    auto& stack = *static_cast<Stack*>(cops_executor_resumed(context()));
+    // What was drained on the way out of the executor may be more urgent than it.
+    if (cops_executor_preempt(context(), &stack, 0) != 0) {
+        return;
+    }
+    give_back(*running_stack());
+    switch_to(stack);
+}
+
+}  // namespace cops::detail
