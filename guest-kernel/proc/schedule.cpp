@@ -501,6 +501,29 @@ void kick(Thread& thread) {
     request_reschedule(thread.home);
 }
 
+// One that sleeps, or else whoever is the first to want to.
+void kick_another(Thread& thread) {
+    if (thread.line == nullptr) {
+        return;
+    }
+    for (unsigned hart = 0; hart < hart_limit; ++hart) {
+        Thread* const other = thread_on(thread.process, hart);
+        if (other == nullptr || other == &thread) {
+            continue;
+        }
+        bool asleep = false;
+        {
+            const Guard guard(run_queues[hart].lock);
+            asleep = other->state == ThreadState::parked || other->in_wfi;
+            other->kicked |= other->line != nullptr && other->state == ThreadState::runnable;
+        }
+        if (asleep) {
+            kick(*other);
+            return;
+        }
+    }
+}
+
 bool take_kick(Thread& thread) {
     if (!thread.kicked) {
         return false;  // a glance: who kicks lets the hart look again

@@ -41,6 +41,8 @@ std::int64_t park(Thread& thread);
 void completion_arrived(Process& process, std::uint64_t id, unsigned hart);
 /// COPS_SYS_KICK: the thread's sleep ends, or its next one does at once. Any hart.
 void kick(Thread& thread);
+/// The thread is about to block: another of its process may do what is ready on its hart.
+void kick_another(Thread& thread);
 /// Was it kicked, and not yet told?
 bool take_kick(Thread& thread);
 /// Its hart chooses again at once.

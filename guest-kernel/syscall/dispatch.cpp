@@ -225,6 +225,7 @@ std::int64_t start_blocking(Thread& thread, Async<void> coroutine) {
     const std::uint32_t level = call_level(thread);
     // Blocked first: the coroutine may end on another hart before spawn() returns.
     block(thread);
+    kick_another(thread);
     __atomic_fetch_add(&thread.process.promised, 1u, __ATOMIC_RELAXED);
     if (spawn(std::move(coroutine), level) == 0) {
         __atomic_fetch_sub(&thread.process.promised, 1u, __ATOMIC_RELAXED);

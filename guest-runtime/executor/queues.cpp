@@ -16,20 +16,45 @@ bool is_pinned(const Task& task) {
            || state_of(load_relaxed(&task.state)) == COPS_TASK_PREEMPTED;
 }
 
+// Where coroutines of one level wake each other and suspend, `stealable` changes twice at each
+// switch. The level that runs stays offered: so the word does not change, and the other harts,
+// which look at it at each of their switches, have it in their caches.
+void offer(Context& owner) {
+    const uint64_t stale = load_relaxed(&owner.offered);
+    const uint64_t kept = owner.running_level < VIRTIO_COPS_LEVELS ? stale & bit(owner.running_level) : 0;
+    if ((owner.stealable | kept) != stale) {
+        store_relaxed(&owner.offered, owner.stealable | kept);
+    }
+}
+
+bool is_lone(const Context& owner, const Task& task) {
+    return owner.lone == task.index + 1;
+}
+
+// Another hart may take it.
+void count_stealable(Context& owner, const Task& task) {
+    if (owner.unpinned[task.queue_level]++ == 0) {
+        store_relaxed(&owner.stealable, owner.stealable | bit(task.queue_level));
+    }
+}
+
 void take_out(Context& owner, Task& task) {
     cops_queue& queue = owner.queue[task.queue_level];
     unlink(*owner.group, queue, task);
     if (queue.head == 0) {
         store_relaxed(&owner.ready, owner.ready & ~bit(task.queue_level));
     }
-    if (!is_pinned(task) && --owner.unpinned[task.queue_level] == 0) {
+    if (is_lone(owner, task)) {
+        store_relaxed(&owner.lone, 0u);
+    } else if (!is_pinned(task) && --owner.unpinned[task.queue_level] == 0) {
         store_relaxed(&owner.stealable, owner.stealable & ~bit(task.queue_level));
     }
     store_relaxed(&task.queued, 0u);
 }
 
 // At the task's own level, or at `lent` when that is more urgent.
-void put_in(Context& owner, Task& task, bool head, uint32_t lent = kNone) {
+// The caller counts it as stealable or lone.
+void put_in_uncounted(Context& owner, Task& task, bool head, uint32_t lent) {
     // `queued` first, then the level: set_level() stores the level first, then looks at `queued`.
     // One of the two sees the other, so a level given meanwhile is never lost.
     store_relaxed(&task.queued, owner.index + 1);
@@ -43,15 +68,41 @@ void put_in(Context& owner, Task& task, bool head, uint32_t lent = kNone) {
         push_tail(*owner.group, queue, task);
     }
     store_relaxed(&owner.ready, owner.ready | bit(task.queue_level));
-    if (!is_pinned(task) && owner.unpinned[task.queue_level]++ == 0) {
-        store_relaxed(&owner.stealable, owner.stealable | bit(task.queue_level));
+}
+
+void put_in(Context& owner, Task& task, bool head, uint32_t lent = kNone) {
+    put_in_uncounted(owner, task, head, lent);
+    if (!is_pinned(task)) {
+        count_stealable(owner, task);
+    }
+}
+
+// The lone task's turn may be far away. True = there was one.
+bool share_lone(Context& owner) {
+    const Task* const task = task_of_link(*owner.group, owner.lone);
+    if (task == nullptr) {
+        return false;
+    }
+    store_relaxed(&owner.lone, 0u);
+    store_relaxed(&owner.lone_shared, 1u);
+    count_stealable(owner, *task);
+    publish(owner);
+    return true;
+}
+
+// One of those that sleep, and may help: its sleep ends with the next kicks.
+void kick_one(Context& ctx, uint64_t candidates) {
+    const uint64_t chosen = candidates & (~candidates + 1);
+    if (chosen != 0
+        && (__atomic_fetch_and(&ctx.group->parked, ~chosen, __ATOMIC_SEQ_CST) & chosen) != 0) {
+        ctx.kicks |= chosen;
     }
 }
 
 // Someone sleeps who could run this: on its own context if pinned there, else any parked one that
 // is open, the owner first. `alone`: nothing else is ready there.
 void kick(Context& ctx, const Context& owner, bool pinned, bool alone) {
-    Group& group = *ctx.group;
+    const Group& group = *ctx.group;
     if (contexts_of(group) == 1) {
         return;
     }
@@ -64,26 +115,66 @@ void kick(Context& ctx, const Context& owner, bool pinned, bool alone) {
     if (candidates == 0 && !pinned) {
         candidates = parked & ~load_relaxed(&group.closed);
     }
+    kick_one(ctx, candidates);
+}
+
+uint64_t turn(const Context& ctx) {
+    return load_relaxed(&ctx.counters.switches) + 1;
+}
+
+// Where a sleeper that was told of a lone task came too late for it, the next ones are left alone
+// for ever longer.
+void kick_for_lone(Context& ctx) {
+    constexpr uint64_t kShortest = 64;
+    constexpr uint64_t kLongest = 65536;
+    if (ctx.counters.switches < ctx.lone_resume) {
+        return;
+    }
+    fence();  // Partner: as in kick().
+    const Group& group = *ctx.group;
+    const uint64_t candidates = load_relaxed(&group.parked) & ~load_relaxed(&group.closed);
     if (candidates == 0) {
         return;
     }
-    const uint64_t chosen = candidates & (~candidates + 1);
-    if ((__atomic_fetch_and(&group.parked, ~chosen, __ATOMIC_SEQ_CST) & chosen) != 0) {
-        ctx.kicks |= chosen;
-    }
+    const uint64_t longer = ctx.lone_pause == 0 ? kShortest : 2 * ctx.lone_pause;
+    const bool was_shared = load_relaxed(&ctx.lone_shared) != 0;
+    ctx.lone_pause = was_shared ? 0 : longer < kLongest ? longer : kLongest;
+    ctx.lone_resume = ctx.counters.switches + ctx.lone_pause;
+    store_relaxed(&ctx.lone_shared, 0u);
+    store_relaxed(&ctx.lone_told, turn(ctx));
+    kick_one(ctx, candidates);
 }
 
-void put_and_tell(Context& ctx, Context& owner, Task& task, bool head) {
+// Stays for the next turn here.
+bool becomes_lone(const Context& ctx, const Context& owner, const Task& task, bool alone) {
+    return alone && &owner == &ctx && ctx.keeps_lone != 0 && ctx.current != 0 && !is_pinned(task)
+           && contexts_of(*ctx.group) > 1;
+}
+
+void put_and_tell(Context& ctx, Context& owner, Task& task) {
     lock(owner);
     const bool alone = owner.ready == 0;
-    put_in(owner, task, head);
-    const Claim claim = publish(owner);
     const bool pinned = is_pinned(task);
+    const bool lone = becomes_lone(ctx, owner, task, alone);
+    put_in_uncounted(owner, task, /*head=*/false, kNone);
+    if (lone) {
+        store_relaxed(&owner.lone, task.index + 1);
+    } else if (!pinned) {
+        count_stealable(owner, task);
+    }
+    if (owner.lone != 0 && task.queue_level < task_of_link(*owner.group, owner.lone)->queue_level) {
+        share_lone(owner);
+    }
+    const Claim claim = publish(owner);
     unlock(owner);  // The task may run elsewhere from here on.
     if (&owner == &ctx) {
         ring_claim(ctx, claim);  // Another hart's doorbell is its own; it is kicked instead.
     }
-    kick(ctx, owner, pinned, alone);
+    if (lone) {
+        kick_for_lone(ctx);
+    } else {
+        kick(ctx, owner, pinned, alone);
+    }
 }
 
 void make_current(Context& ctx, Task& task, uint32_t level) {
@@ -121,18 +212,21 @@ void announce(Context& ctx, uint32_t level) {
     unlock(ctx);
 }
 
-// Most urgent level of which another context has a task to give away, and where.
-uint32_t best_elsewhere(const Context& ctx, uint32_t& where) {
+// Most urgent level of which another context has a task to give away, and where; kNone when none is
+// more urgent than `bound`.
+uint32_t best_elsewhere(const Context& ctx, uint32_t bound, uint32_t& where) {
     uint32_t best = kNone;
     const Group& group = *ctx.group;
     const uint32_t contexts = is_closed(ctx) ? 0 : contexts_of(group);
     for (uint32_t i = 0; i < contexts; ++i) {
-        if (i == ctx.index) {
+        const Context& other = *group.contexts[i];
+        // `offered` may be stale, and costs nothing to read; `stealable` is true and its hart's.
+        if (i == ctx.index || best_of(load_relaxed(&other.offered)) >= bound) {
             continue;
         }
-        const uint32_t level = best_of(load_relaxed(&group.contexts[i]->stealable));
-        if (level < best) {
-            best = level;
+        const uint32_t level = best_of(load_relaxed(&other.stealable));
+        if (level < bound) {
+            bound = best = level;
             where = i;
         }
     }
@@ -150,7 +244,7 @@ Task* steal(Context& ctx, uint32_t victim_index) {
     const uint64_t bits = victim.stealable;
     if (bits != 0) {
         found = &task_at(*ctx.group, victim.queue[best_of(bits)].head - 1);
-        while (is_pinned(*found)) {
+        while (is_pinned(*found) || is_lone(victim, *found)) {
             found = &task_at(*ctx.group, found->next - 1);  // `unpinned` says that there is one.
         }
     }
@@ -229,6 +323,7 @@ Claim publish(Context& ctx) {
     }
     const Claim claim{ctx.claimed, best_of(bits)};
     ctx.claimed = claim.now;
+    offer(ctx);
     if (ctx.published != nullptr && load_relaxed(ctx.published) != bits) {
         store_release(
             ctx.published, bits
@@ -253,7 +348,7 @@ void ring_claim(Context& ctx, Claim claim) {
 
 void enqueue(Context& ctx, Task& task) {
     const uint32_t where = is_pinned(task) ? task.home : is_closed(ctx) ? 0 : ctx.index;
-    put_and_tell(ctx, *ctx.group->contexts[where], task, /*head=*/false);
+    put_and_tell(ctx, *ctx.group->contexts[where], task);
 }
 
 void put_back(Context& ctx, Task& task, bool head) {
@@ -295,7 +390,7 @@ void queue_first(Context& ctx, cops_task_id id, uint32_t level) {
 uint32_t best_in_group(const Context& ctx) {
     uint32_t where = 0;
     const uint32_t own = best_of(load_relaxed(&ctx.ready));
-    const uint32_t other = best_elsewhere(ctx, where);
+    const uint32_t other = best_elsewhere(ctx, own, where);
     return other < own ? other : own;
 }
 
@@ -308,8 +403,8 @@ Task* pick(Context& ctx, uint32_t limit) {
     }
     if (contexts_of(*ctx.group) > 1) {
         uint32_t where = 0;
-        const uint32_t other = best_elsewhere(ctx, where);
-        if (other < best_of(load_relaxed(&ctx.ready)) && other <= limit) {
+        const uint32_t other = best_elsewhere(ctx, best_of(load_relaxed(&ctx.ready)), where);
+        if (other <= limit) {
             announce(ctx, other);
             if (Task* task = steal(ctx, where)) {
                 ++ctx.counters.steals;
@@ -321,12 +416,17 @@ Task* pick(Context& ctx, uint32_t limit) {
         }
     }
     Task* task = nullptr;
+    bool shared = false;
     lock(ctx);
     const uint32_t best = best_of(ctx.ready);
     if (best <= limit && best != kNone) {
         task = take_head(ctx, best);
+        shared = share_lone(ctx);  // Something else came first.
     }
     unlock(ctx);
+    if (shared) {
+        kick(ctx, ctx, /*pinned=*/false, /*alone=*/false);
+    }
     return task;
 }
 
@@ -386,6 +486,27 @@ int cops_executor_set_level(cops_executor_context* ctx, cops_task_id id, uint32_
     return 0;
 }
 
+uint64_t cops_executor_lone(const cops_executor_context* ctx, uint32_t index) {
+    const cops_executor_context& other = *ctx->group->contexts[index];
+    return executor::load_relaxed(&other.lone) == 0 ? 0 : executor::turn(other);
+}
+
+int cops_executor_share_lone(cops_executor_context* ctx, uint32_t index, uint64_t lone) {
+    cops_executor_context& other = *ctx->group->contexts[index];
+    if (ctx->masked != 0) {
+        return 0;  // From an interrupt: the lock may be ours.
+    }
+    cops_executor_enter(ctx);
+    executor::lock(other);
+    const bool shared = executor::turn(other) == lone && executor::share_lone(other);
+    executor::unlock(other);
+    if (shared) {
+        executor::kick(*ctx, other, /*pinned=*/false, /*alone=*/false);
+    }
+    cops_executor_leave(ctx);
+    return shared ? 1 : 0;
+}
+
 uint32_t cops_executor_best(const cops_executor_context* ctx) {
     return executor::best_of(executor::load_relaxed(&ctx->ready));
 }
@@ -414,6 +535,13 @@ int cops_executor_close(cops_executor_context* ctx, uint32_t index, uint32_t clo
     return 0;
 }
 
+int cops_executor_has_work(const cops_executor_context* ctx) {
+    return executor::best_in_group(*ctx) != executor::kNone || executor::pending(*ctx) != 0
+                   || ctx->batch_count != 0
+               ? 1
+               : 0;
+}
+
 int cops_executor_park_begin(cops_executor_context* ctx) {
     cops_executor_enter(ctx);
     executor::retire(*ctx, executor::kNone);
@@ -421,14 +549,21 @@ int cops_executor_park_begin(cops_executor_context* ctx) {
     // Partners: kick() queues, fences, then reads `parked`; the host raises wake_pending, fences,
     // then reads running_level, which is NONE by now.
     executor::fence();
-    const bool work = executor::best_in_group(*ctx) != executor::kNone
-                      || executor::pending(*ctx) != 0 || ctx->batch_count != 0;
+    const bool work = cops_executor_has_work(ctx) != 0;
     cops_executor_leave(ctx);
     return work ? 0 : 1;
 }
 
+// What we were woken for has waited since.
 void cops_executor_park_end(cops_executor_context* ctx) {
+    const cops_executor_group& group = *ctx->group;
     __atomic_fetch_and(&ctx->group->parked, ~executor::bit(ctx->index), __ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < executor::contexts_of(group); ++i) {
+        const uint64_t lone = cops_executor_lone(ctx, i);
+        if (lone != 0 && lone == executor::load_relaxed(&group.contexts[i]->lone_told)) {
+            cops_executor_share_lone(ctx, i, lone);
+        }
+    }
 }
 
 // A context that sleeps changes nothing. One that woke, ran something and sleeps again while we

@@ -49,9 +49,13 @@ T* shared(unsigned long address) {
 }
 
 /// Zeroed memory for `count` structures of the executor (COPS_SIZE_*); null when there is none.
+/// Each hart writes its own all the time: they share no cache line with anything else.
 template <typename T>
 T* allocate(std::uint32_t structure, std::size_t count = 1) {
-    return static_cast<T*>(std::calloc(count, cops_executor_size(structure)));
+    constexpr std::size_t kLine = 64;
+    const std::size_t size = (count * cops_executor_size(structure) + kLine - 1) / kLine * kLine;
+    void* const memory = std::aligned_alloc(kLine, size);
+    return static_cast<T*>(memory == nullptr ? nullptr : std::memset(memory, 0, size));
 }
 
 long attach(cops_attach& attach) {
@@ -101,8 +105,44 @@ bool add_thread() {
     std::exit(EXIT_FAILURE);
 }
 
+// Before it sleeps a hart waits for a moment for what others may have for it: a lone task, too, that
+// nobody took meanwhile.
+bool work_comes(cops_executor_context& context) {
+    const cops_executor_group& group = *runtime.group;
+    const unsigned contexts = __atomic_load_n(&group.num_contexts, __ATOMIC_ACQUIRE);
+    const std::uint64_t closed = __atomic_load_n(&group.closed, __ATOMIC_RELAXED);
+    if (contexts == 1 || (closed >> context.index & 1) != 0) {
+        return false;
+    }
+    const std::uint64_t patience = runtime.attach.timebase / 50'000;  // 20 us
+    const std::uint64_t patience_for_lone = patience / 4;
+    const std::uint64_t begun = time_now();
+    std::uint64_t lone = 0;
+    std::uint64_t lone_since = 0;
+    for (std::uint64_t now = begun; now - begun < patience; now = time_now()) {
+        if (cops_executor_has_work(&context) != 0) {
+            return true;
+        }
+        unsigned index = 0;
+        while (index < contexts - 1 && cops_executor_lone(&context, index) == 0) {
+            ++index;
+        }
+        const std::uint64_t found = cops_executor_lone(&context, index);
+        if (found != lone) {
+            lone = found;
+            lone_since = now;
+        } else if (lone != 0 && now - lone_since >= patience_for_lone) {
+            cops_executor_share_lone(&context, index, lone);
+        }
+    }
+    return false;
+}
+
 // With UIE clear an interrupt that comes after the last look stays pending and ends the wfi.
 void idle(cops_executor_context& context) {
+    if (work_comes(context)) {
+        return;
+    }
     if (has_user_interrupts()) {
         clear_csr<COPS_CSR_USTATUS>(COPS_USTATUS_UIE);
         stop_timer();
@@ -226,6 +266,7 @@ bool add_context(const cops_attach& attach) noexcept {
     context->kernel_line = shared<const cops_kernel_line>(COPS_KERNEL_PAGE_ADDRESS) + hart;
     context->doorbells = shared<volatile std::uint32_t>(COPS_DOORBELL_ADDRESS);
     context->give_way = &give_way;
+    context->keeps_lone = 1;
     // Completions name the line they go to.
     context->line_index = hart;
     const unsigned index = runtime.group->num_segments == 0 ? 0 : runtime.group->num_contexts;

@@ -27,6 +27,8 @@ namespace {
 
 // A coroutine that has run for a slice gives way to others of its level.
 constexpr unsigned kSlicesPerSecond = 200;
+// On one of several harts: a lone coroutine that has waited for so long is anyone's.
+constexpr unsigned kLooksPerSecond = 1000;
 // When a coroutine cannot be preempted where it is, how soon to look again.
 constexpr unsigned kRetriesPerSecond = 50'000;
 
@@ -40,6 +42,10 @@ struct Interrupts {
     std::uint64_t slice_began = 0;
     std::uint64_t switches = 0;  // then
     std::uint64_t least_served = 0;
+
+    std::uint64_t look = 0;  // ticks of the time counter
+    std::uint64_t lone = 0;
+    std::uint64_t lone_since = 0;
 };
 
 constinit thread_local Interrupts interrupts;
@@ -70,6 +76,20 @@ bool slice_is_over(std::uint64_t now, const cops_executor_context& context) {
     return now - interrupts.slice_began >= interrupts.slice;
 }
 
+void look_at_lone(std::uint64_t now, cops_executor_context& context) {
+    const std::uint64_t lone = cops_executor_lone(&context, context.index);
+    if (lone != interrupts.lone) {
+        interrupts.lone = lone;
+        interrupts.lone_since = now;
+    } else if (lone != 0 && now - interrupts.lone_since >= interrupts.look) {
+        cops_executor_share_lone(&context, context.index, lone);
+    }
+}
+
+std::uint64_t next_look(std::uint64_t now) {
+    return now + (runtime.group->num_contexts > 1 ? interrupts.look : interrupts.slice);
+}
+
 // The C library is not reentrant in one thread: its code is never preempted, nor is ours.
 bool in_application(std::uintptr_t pc) {
     return pc >= reinterpret_cast<std::uintptr_t>(program_code)
@@ -98,9 +118,10 @@ void give_pc(std::uintptr_t pc) {
 void allow_interrupts(const cops_attach& attach) noexcept {
     interrupts.hardware = attach.user_interrupts != 0;
     interrupts.slice = attach.timebase / kSlicesPerSecond;
+    interrupts.look = attach.timebase / kLooksPerSecond;
     interrupts.retry = attach.timebase / kRetriesPerSecond;
     if (interrupts.hardware) {
-        program_timer(time_now() + interrupts.slice);
+        program_timer(next_look(time_now()));
         set_csr<COPS_CSR_UIE>(kUserSoftware | kUserTimer);
         set_csr<COPS_CSR_USTATUS>(COPS_USTATUS_UIE);
     }
@@ -114,7 +135,7 @@ void stop_timer() noexcept {
 
 void start_timer() noexcept {
     if (interrupts.hardware) {
-        program_timer(time_now() + interrupts.slice);
+        program_timer(next_look(time_now()));
     }
 }
 
@@ -136,14 +157,15 @@ std::uintptr_t cops_handle_interrupt() {
         clear_csr<COPS_CSR_UIP>(kUserSoftware);
     }
     cops_executor_interrupt(executor);
-    send_kicks();
     const std::uint64_t now = cops::time_now();
+    look_at_lone(now, *executor);
+    send_kicks();
     const bool slice_over = slice_is_over(now, *executor);
     if (window_is_over(now)) {
         cops_executor_serve_least(executor);
     }
     if (interrupts.hardware && now >= interrupts.timer) {
-        program_timer(now + interrupts.slice);
+        program_timer(next_look(now));
     }
     if (cops_executor_should_preempt(executor, slice_over ? 1 : 0) == 0) {
         return 0;

@@ -143,6 +143,8 @@ struct cops_executor_context {
     /* Caller, on this hart: while it is not 0 the running coroutine is not preempted. Unlike
      * masking it lets completions in, so nobody outside has to be told. */
     uint32_t kept;
+    /* Caller: 1 = a lone task stays for the next turn here, see cops_executor_lone(). */
+    uint32_t keeps_lone;
     /* Set by init. */
     struct cops_executor_group* group;
     uint32_t index;
@@ -151,6 +153,11 @@ struct cops_executor_context {
     struct cops_queue queue[VIRTIO_COPS_LEVELS];
     uint64_t stealable;                    /* Bit l: queue[l] holds a task that is not pinned. */
     uint32_t unpinned[VIRTIO_COPS_LEVELS]; /* How many of them. */
+    /* What other harts read at each of their switches, so alone in its cache line: the bits of
+     * `stealable`, and that of the level that runs here for as long as it does. */
+    uint64_t apart_before[7];
+    uint64_t offered;
+    uint64_t apart_behind[7];
     uint32_t running_level;                /* LEVEL_NONE = none. */
     uint32_t current;                      /* 1 + index of the running task; 0 = none. */
     uint32_t action;                       /* What the coroutine asked for when it suspended. */
@@ -177,6 +184,11 @@ struct cops_executor_context {
     cops_task_id running_task; /* Id of the task that `current` names; 0 = none. */
     uint32_t least_is_next;    /* cops_executor_serve_least() was called. */
     uint32_t serves_least;     /* The running task has its turn for that. */
+    uint32_t lone;             /* 1 + index of the lone task; 0 = none. */
+    uint32_t lone_shared;      /* One was given away since sleepers were last told of one. */
+    uint64_t lone_told;        /* What cops_executor_lone() was then. */
+    uint64_t lone_pause;       /* They are told again after as many switches ... */
+    uint64_t lone_resume;      /* ... that is, from this one on. */
     COPS_EXECUTOR_ADDED
 };
 
@@ -288,6 +300,17 @@ void cops_executor_leave(struct cops_executor_context* ctx);
  */
 uint64_t cops_executor_take_kicks(struct cops_executor_context* ctx);
 
+/*
+ * A lone task is the only one that is ready on its context, whose coroutine is about to suspend or
+ * so one may hope: those that wake each other in turn stay together for that. Others may have it
+ * once it has waited. 0 = context `index` has none; else a number that changes with each turn
+ * there. Sleepers are told of one, but less often the more often they came for nothing: so who
+ * sets `keeps_lone` looks at its own lone task now and then, and at others' before it sleeps.
+ */
+uint64_t cops_executor_lone(const struct cops_executor_context* ctx, uint32_t index);
+/* 1 = that task, if it is still what `lone` was, is anyone's now. */
+int cops_executor_share_lone(struct cops_executor_context* ctx, uint32_t index, uint64_t lone);
+
 /* ---- From the running coroutine, as the last thing in await_suspend ---- */
 
 /*
@@ -361,6 +384,8 @@ void cops_executor_submitted(struct cops_executor_context* ctx, uint32_t accepte
 
 /* ---- Sleeping ---- */
 
+/* 1 when cops_executor_run() would find something to do. */
+int cops_executor_has_work(const struct cops_executor_context* ctx);
 /* Announces sleep, then looks again: 1 = sleep, 0 = there is work. Follow either by park_end(). */
 int cops_executor_park_begin(struct cops_executor_context* ctx);
 void cops_executor_park_end(struct cops_executor_context* ctx);
