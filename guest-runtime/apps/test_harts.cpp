@@ -6,6 +6,9 @@
 #include <cops/cops.hpp>
 
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <bit>
@@ -241,6 +244,45 @@ cops::Task<> test_preemption(unsigned harts) {
     check((co_await loops.join()).has_value(), "join");
 }
 
+struct Block {
+    int turns = 0;  // of each, before the hart is blocked
+    cops::TaskId blocker;
+    std::atomic<std::uint32_t> word = 0;
+};
+
+cops::Task<> unblock(Block& block) {
+    for (int n = 0; n < block.turns; ++n) {
+        co_await cops::suspend();
+        check(cops::wake(block.blocker), "wake");
+    }
+    co_await cops::suspend();
+    block.word = 1;
+    syscall(SYS_futex, &block.word, FUTEX_WAKE_PRIVATE, 1, nullptr);
+}
+
+cops::Task<> block_hart(Block& block, cops::TaskId other) {
+    block.blocker = cops::current();
+    for (int n = 0; n < block.turns; ++n) {
+        check(cops::wake(other), "wake");
+        co_await cops::suspend();
+    }
+    check(cops::wake(other), "wake");
+    while (block.word == 0) {
+        syscall(SYS_futex, &block.word, FUTEX_WAIT_PRIVATE, 0, nullptr);
+    }
+}
+
+// Who waits for its turn behind a coroutine that blocks its hart has it elsewhere, though idle
+// harts have learned by then that there is nothing to take from those two.
+cops::Task<> test_blocked_hart() {
+    for (int round = 0; round < 4; ++round) {
+        Block block{.turns = 50'000, .blocker = {}};
+        const cops::TaskId other = cops::spawn(unblock(block), 20);
+        co_await cops::join(cops::spawn(block_hart(block, other), 20));
+        co_await cops::join(other);
+    }
+}
+
 cops::Task<> stay(unsigned hart, std::atomic<unsigned>& elsewhere, int turns) {
     for (int n = 0; n < turns; ++n) {
         co_await cops::yield();
@@ -300,6 +342,8 @@ cops::Task<int> cops_main(int argc, char** argv) {
     std::puts("requests");
     co_await test_preemption(harts);
     std::puts("preemption");
+    co_await test_blocked_hart();
+    std::puts("a blocked hart");
     co_await test_giving_back(harts);
     std::puts("test-harts: all passed");
     co_return 0;

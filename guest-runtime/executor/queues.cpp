@@ -21,7 +21,8 @@ bool is_pinned(const Task& task) {
 // which look at it at each of their switches, have it in their caches.
 void offer(Context& owner) {
     const uint64_t stale = load_relaxed(&owner.offered);
-    const uint64_t kept = owner.running_level < VIRTIO_COPS_LEVELS ? stale & bit(owner.running_level) : 0;
+    const uint64_t kept =
+        owner.running_level < VIRTIO_COPS_LEVELS ? stale & bit(owner.running_level) : 0;
     if ((owner.stealable | kept) != stale) {
         store_relaxed(&owner.offered, owner.stealable | kept);
     }
@@ -84,7 +85,6 @@ bool share_lone(Context& owner) {
         return false;
     }
     store_relaxed(&owner.lone, 0u);
-    store_relaxed(&owner.lone_shared, 1u);
     count_stealable(owner, *task);
     publish(owner);
     return true;
@@ -127,7 +127,7 @@ uint64_t turn(const Context& ctx) {
 void kick_for_lone(Context& ctx) {
     constexpr uint64_t kShortest = 64;
     constexpr uint64_t kLongest = 65536;
-    if (ctx.counters.switches < ctx.lone_resume) {
+    if (ctx.counters.switches < load_relaxed(&ctx.lone_resume)) {
         return;
     }
     fence();  // Partner: as in kick().
@@ -137,10 +137,9 @@ void kick_for_lone(Context& ctx) {
         return;
     }
     const uint64_t longer = ctx.lone_pause == 0 ? kShortest : 2 * ctx.lone_pause;
-    const bool was_shared = load_relaxed(&ctx.lone_shared) != 0;
-    ctx.lone_pause = was_shared ? 0 : longer < kLongest ? longer : kLongest;
-    ctx.lone_resume = ctx.counters.switches + ctx.lone_pause;
-    store_relaxed(&ctx.lone_shared, 0u);
+    const bool wanted = load_relaxed(&ctx.lone_resume) == 0;
+    ctx.lone_pause = wanted ? 0 : longer < kLongest ? longer : kLongest;
+    store_relaxed(&ctx.lone_resume, ctx.counters.switches + ctx.lone_pause);
     store_relaxed(&ctx.lone_told, turn(ctx));
     kick_one(ctx, candidates);
 }
@@ -499,6 +498,9 @@ int cops_executor_share_lone(cops_executor_context* ctx, uint32_t index, uint64_
     cops_executor_enter(ctx);
     executor::lock(other);
     const bool shared = executor::turn(other) == lone && executor::share_lone(other);
+    if (shared) {
+        executor::store_relaxed(&other.lone_resume, uint64_t{0});
+    }
     executor::unlock(other);
     if (shared) {
         executor::kick(*ctx, other, /*pinned=*/false, /*alone=*/false);

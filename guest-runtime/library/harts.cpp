@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -105,34 +106,54 @@ bool add_thread() {
     std::exit(EXIT_FAILURE);
 }
 
-// Before it sleeps a hart waits for a moment for what others may have for it: a lone task, too, that
-// nobody took meanwhile.
-bool work_comes(cops_executor_context& context) {
+// How long a hart of several looks around before it sleeps, in 1 / kLooks of a second. It doubles
+// when a sleep was so short that looking had been better, and halves otherwise.
+constexpr unsigned kShortest = 50'000;
+constexpr unsigned kLongest = 5'000;
+constinit thread_local std::uint64_t patience = 0;  // ticks of the time counter
+
+void learn(std::uint64_t slept) {
+    const std::uint64_t timebase = runtime.attach.timebase;
+    const std::uint64_t other = slept < timebase / kLongest ? 2 * patience : patience / 2;
+    patience = std::clamp(other, timebase / kShortest, timebase / kLongest);
+}
+
+// Nobody else wants the hart.
+bool may_look_around(const cops_executor_context& context) {
+    return __atomic_load_n(&context.kernel_line->others, __ATOMIC_RELAXED) == 0
+           && __atomic_load_n(&context.host_line->yield_level, __ATOMIC_RELAXED)
+                  >= VIRTIO_COPS_LEVELS;
+}
+
+bool takes_from_others(const cops_executor_context& context) {
     const cops_executor_group& group = *runtime.group;
-    const unsigned contexts = __atomic_load_n(&group.num_contexts, __ATOMIC_ACQUIRE);
-    const std::uint64_t closed = __atomic_load_n(&group.closed, __ATOMIC_RELAXED);
-    if (contexts == 1 || (closed >> context.index & 1) != 0) {
-        return false;
+    return __atomic_load_n(&group.num_contexts, __ATOMIC_ACQUIRE) > 1
+           && (__atomic_load_n(&group.closed, __ATOMIC_RELAXED) >> context.index & 1) == 0;
+}
+
+// Another hart keeps a lone task for its next turn, and that does not come.
+bool take_lone(cops_executor_context& context) {
+    const std::uint64_t long_enough = runtime.attach.timebase / 200'000;  // 5 us
+    const unsigned contexts = __atomic_load_n(&runtime.group->num_contexts, __ATOMIC_ACQUIRE);
+    unsigned index = 0;
+    while (index < contexts - 1 && cops_executor_lone(&context, index) == 0) {
+        ++index;
     }
-    const std::uint64_t patience = runtime.attach.timebase / 50'000;  // 20 us
-    const std::uint64_t patience_for_lone = patience / 4;
+    const std::uint64_t lone = cops_executor_lone(&context, index);
     const std::uint64_t begun = time_now();
-    std::uint64_t lone = 0;
-    std::uint64_t lone_since = 0;
-    for (std::uint64_t now = begun; now - begun < patience; now = time_now()) {
-        if (cops_executor_has_work(&context) != 0) {
+    while (lone != 0 && cops_executor_lone(&context, index) == lone) {
+        if (time_now() - begun >= long_enough) {
+            return cops_executor_share_lone(&context, index, lone) != 0;
+        }
+    }
+    return false;
+}
+
+bool work_comes(cops_executor_context& context) {
+    const std::uint64_t begun = time_now();
+    while (time_now() - begun < patience && may_look_around(context)) {
+        if (cops_executor_has_work(&context) != 0 || take_lone(context)) {
             return true;
-        }
-        unsigned index = 0;
-        while (index < contexts - 1 && cops_executor_lone(&context, index) == 0) {
-            ++index;
-        }
-        const std::uint64_t found = cops_executor_lone(&context, index);
-        if (found != lone) {
-            lone = found;
-            lone_since = now;
-        } else if (lone != 0 && now - lone_since >= patience_for_lone) {
-            cops_executor_share_lone(&context, index, lone);
         }
     }
     return false;
@@ -140,7 +161,8 @@ bool work_comes(cops_executor_context& context) {
 
 // With UIE clear an interrupt that comes after the last look stays pending and ends the wfi.
 void idle(cops_executor_context& context) {
-    if (work_comes(context)) {
+    const bool helps = takes_from_others(context);
+    if (helps && work_comes(context)) {
         return;
     }
     if (has_user_interrupts()) {
@@ -148,7 +170,9 @@ void idle(cops_executor_context& context) {
         stop_timer();
     }
     bool slept = false;
-    const bool asleep = cops_executor_park_begin(&context) != 0;
+    const std::uint64_t begun = time_now();
+    // A lone task is told to those that are parked: one from before that is looked at here.
+    const bool asleep = cops_executor_park_begin(&context) != 0 && !(helps && take_lone(context));
     send_kicks();  // completions found on the way here may be others' work
     if (asleep) {
         if (cops_executor_asleep(&context) != 0
@@ -162,6 +186,7 @@ void idle(cops_executor_context& context) {
         }
     }
     cops_executor_park_end(&context);
+    learn(time_now() - begun);
     if (slept) {
         cops_executor_drain(&context, COPS_DRAIN_INTERRUPT);
     }

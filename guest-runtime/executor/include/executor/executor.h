@@ -158,11 +158,11 @@ struct cops_executor_context {
     uint64_t apart_before[7];
     uint64_t offered;
     uint64_t apart_behind[7];
-    uint32_t running_level;                /* LEVEL_NONE = none. */
-    uint32_t current;                      /* 1 + index of the running task; 0 = none. */
-    uint32_t action;                       /* What the coroutine asked for when it suspended. */
-    uint32_t masked;                       /* Depth of masking. */
-    uint32_t yielded; /* Yield reported; run one task before the next report. */
+    uint32_t running_level; /* LEVEL_NONE = none. */
+    uint32_t current;       /* 1 + index of the running task; 0 = none. */
+    uint32_t action;        /* What the coroutine asked for when it suspended. */
+    uint32_t masked;        /* Depth of masking. */
+    uint32_t yielded;       /* Yield reported; run one task before the next report. */
     uint32_t stopped;
     cops_task_id action_task;
     uint64_t kicks;      /* Contexts (bits) that should be woken: see cops_executor_take_kicks(). */
@@ -185,10 +185,9 @@ struct cops_executor_context {
     uint32_t least_is_next;    /* cops_executor_serve_least() was called. */
     uint32_t serves_least;     /* The running task has its turn for that. */
     uint32_t lone;             /* 1 + index of the lone task; 0 = none. */
-    uint32_t lone_shared;      /* One was given away since sleepers were last told of one. */
-    uint64_t lone_told;        /* What cops_executor_lone() was then. */
-    uint64_t lone_pause;       /* They are told again after as many switches ... */
-    uint64_t lone_resume;      /* ... that is, from this one on. */
+    uint64_t lone_told;        /* cops_executor_lone() when sleepers were last told of one. */
+    uint64_t lone_pause;       /* So many switches later they may be told again ... */
+    uint64_t lone_resume;      /* ... that is, at this one; 0 = one had to wait since. */
     COPS_EXECUTOR_ADDED
 };
 
