@@ -10,10 +10,11 @@ from harness import build, stats
 
 ROUNDS = 5
 # Threads' time over ours.
-FLOORS = {"spawn": 10, "yield": 10, "wake": 10, "handover": 10, "channel": 10, "mutex": 1, "cross": 2}
+FLOORS = {"spawn": 10, "yield": 10, "wake": 10, "handover": 10, "channel": 10, "mutex": 1, "cross": 2, "preempt": 8}
 MEANING = {"spawn": "spawn, run, exit, join", "yield": "yield to another", "wake": "wake and switch",
            "handover": "mutex to who waits", "channel": "item through a queue of 4", "mutex": "lock and unlock, free",
-           "cross": "wake to a sleeping hart, until it runs (2 harts, 2 workers)"}
+           "cross": "wake to a sleeping hart, until it runs (2 harts, 2 workers)",
+           "preempt": "from one that computes to another, by the user timer; threads: stacks, by a timer's signal"}
 NATIVE_LIMIT = 1.5  # our time over the native one, with the engine's own mean taken out
 
 
@@ -54,13 +55,14 @@ def _engine_mean(options):
 def measure(options):
     """{"operations": {name: {machine: [fields of each round]}}, "engine": [mean of each round]}"""
     guest, native = build.guest_app("operations"), build.native_app("operations")
-    cross = build.guest_app("cross")
+    cross, preempt = build.guest_app("cross"), build.guest_app("preempt")
     images = build.linux_images("pthreads")
     rounds = options.rounds or ROUNDS
     samples, means = {}, []
     for number in range(rounds):
         _collect(samples, "native", build.run([native]).stdout)
         _collect(samples, "cops", _guest(options, guest))
+        _collect(samples, "cops", _guest(options, preempt))
         _collect(samples, "cops", _guest(options, cross, 2))
         if images is not None:
             _collect(samples, "threads", _linux(options, images))

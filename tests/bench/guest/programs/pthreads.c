@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operations of operations.cpp with threads: /init of a stock Linux guest with one hart; with
- * two, that of cross.cpp. Everything is measured under SCHED_OTHER and under SCHED_FIFO, and the
+ * The operations of operations.cpp with threads, and that of preempt.cpp with signals: /init of a
+ * stock Linux guest with one hart; with two, that of cross.cpp. Everything is measured under SCHED_OTHER and under SCHED_FIFO, and the
  * report takes the faster of the two: op NAME policy=other|fifo ops=IN_A_BATCH batches=N p50=T
  * p99=T most=T    (nanoseconds)
  */
@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -293,6 +294,96 @@ static void measure_channel(void) {
     print(&samples, "channel");
 }
 
+/* ---- preemption by a timer's signals ----
+ * Of two stacks of one thread, as runtimes do it that have no user timer. The kernel has saved what
+ * a call may change, so the handler saves the rest; it needs no system call. */
+
+enum { kPeriod = 5000000 };
+
+void switch_stack(void** from, void* to);
+__asm__(".text\n.global switch_stack\nswitch_stack:\n"
+        "  addi sp, sp, -208\n"
+        "  sd ra, 0(sp)\n  sd s0, 8(sp)\n  sd s1, 16(sp)\n  sd s2, 24(sp)\n  sd s3, 32(sp)\n"
+        "  sd s4, 40(sp)\n  sd s5, 48(sp)\n  sd s6, 56(sp)\n  sd s7, 64(sp)\n  sd s8, 72(sp)\n"
+        "  sd s9, 80(sp)\n  sd s10, 88(sp)\n  sd s11, 96(sp)\n"
+        "  fsd fs0, 104(sp)\n  fsd fs1, 112(sp)\n  fsd fs2, 120(sp)\n  fsd fs3, 128(sp)\n"
+        "  fsd fs4, 136(sp)\n  fsd fs5, 144(sp)\n  fsd fs6, 152(sp)\n  fsd fs7, 160(sp)\n"
+        "  fsd fs8, 168(sp)\n  fsd fs9, 176(sp)\n  fsd fs10, 184(sp)\n  fsd fs11, 192(sp)\n"
+        "  sd sp, 0(a0)\n  mv sp, a1\n"
+        "  ld ra, 0(sp)\n  ld s0, 8(sp)\n  ld s1, 16(sp)\n  ld s2, 24(sp)\n  ld s3, 32(sp)\n"
+        "  ld s4, 40(sp)\n  ld s5, 48(sp)\n  ld s6, 56(sp)\n  ld s7, 64(sp)\n  ld s8, 72(sp)\n"
+        "  ld s9, 80(sp)\n  ld s10, 88(sp)\n  ld s11, 96(sp)\n"
+        "  fld fs0, 104(sp)\n  fld fs1, 112(sp)\n  fld fs2, 120(sp)\n  fld fs3, 128(sp)\n"
+        "  fld fs4, 136(sp)\n  fld fs5, 144(sp)\n  fld fs6, 152(sp)\n  fld fs7, 160(sp)\n"
+        "  fld fs8, 168(sp)\n  fld fs9, 176(sp)\n  fld fs10, 184(sp)\n  fld fs11, 192(sp)\n"
+        "  addi sp, sp, 208\n  ret\n");
+
+static struct {
+    void* stacks[2];
+    volatile int running; /* The stack that has the hart ... */
+    volatile int runner;  /* ... and the one that was last seen to. */
+    volatile uint64_t last[2];
+    volatile int count;
+    double times[kBatches + kWarmUp + 2];
+} preempt;
+
+static uint64_t ticks(void) {
+    uint64_t value;
+    __asm__ volatile("rdtime %0" : "=r"(value) : : "memory");
+    return value;
+}
+
+static void compute(int self) {
+    preempt.last[self] = ticks();
+    while (preempt.count < kBatches + kWarmUp) {
+        uint64_t time = ticks();
+        if (preempt.runner != self) {
+            time = ticks(); /* The one before may be from an earlier turn. */
+            preempt.runner = self;
+            preempt.times[preempt.count] = (double)(time - preempt.last[!self]);
+            preempt.count = preempt.count + 1;
+        }
+        preempt.last[self] = time;
+    }
+}
+
+static void compute_second(void) {
+    compute(1);
+    for (;;) { /* The first one ends this. */
+    }
+}
+
+static void pass_the_hart(int signal) {
+    (void)signal;
+    const int self = preempt.running;
+    preempt.running = !self;
+    switch_stack(&preempt.stacks[self], preempt.stacks[!self]);
+}
+
+static void measure_preempt(void) {
+    static struct samples samples;
+    static _Alignas(16) char stack[65536];
+    samples = (struct samples){.operations = 1};
+    memset(&preempt, 0, sizeof preempt);
+    void** const frame = (void**)(stack + sizeof stack - 208);
+    frame[0] = (void*)&compute_second;
+    preempt.stacks[1] = frame;
+    /* SA_NODEFER: whoever comes next is not in a handler, and must get signals. */
+    const struct sigaction action = {.sa_handler = pass_the_hart, .sa_flags = SA_NODEFER};
+    need(sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
+    timer_t timer;
+    need(timer_create(CLOCK_MONOTONIC, NULL, &timer) == 0, "timer_create");
+    const struct itimerspec period = {
+        .it_interval.tv_nsec = kPeriod,
+        .it_value.tv_nsec = kPeriod
+    };
+    need(timer_settime(timer, 0, &period, NULL) == 0, "timer_settime");
+    compute(0);
+    timer_delete(timer);
+    memcpy(samples.times, preempt.times + kWarmUp, sizeof samples.times);
+    print(&samples, "preempt");
+}
+
 /* ---- a wake to another hart, which sleeps: until the woken thread runs ---- */
 
 static struct {
@@ -366,6 +457,7 @@ static void measure_all(const char* name, int policy) {
     measure_mutex();
     measure_contended();
     measure_channel();
+    measure_preempt();
 }
 
 int main(void) {
