@@ -266,22 +266,18 @@ struct File {
 
 constinit cops::Local<int> name;
 
+cops::Task<int> part_of(cops::TaskId caller) {
+    (void)co_await cops::sleep_for(100us);
+    check(cops::current() == caller, "what it awaits is a part of it");
+    const cops::Local<int>::Value inner(name, *name.get() + 1);
+    (void)co_await cops::sleep_for(100us);
+    co_return *name.get();
+}
+
 cops::Task<> is_itself_meanwhile() {
     const cops::Local<int>::Value bound(name, 7);
     const cops::TaskId self = cops::current();
-    plainly([&] {
-        check(
-            block_on([](cops::TaskId caller) -> cops::Task<int> {
-                (void)co_await cops::sleep_for(100us);
-                check(cops::current() == caller, "what it awaits is a part of it");
-                const cops::Local<int>::Value inner(name, *name.get() + 1);
-                (void)co_await cops::sleep_for(100us);
-                co_return *name.get();
-            }(self))
-                == 8,
-            "local values"
-        );
-    });
+    plainly([&] { check(block_on(part_of(self)) == 8, "local values"); });
     check(cops::current() == self && *name.get() == 7, "and goes on as itself");
     co_return;
 }
@@ -445,18 +441,41 @@ cops::Task<> with_too_many_stacks_it_fails() {
     check(cops::stacks().kept == 0, "no stack is kept any more");
 }
 
+bool wait() {
+    return block_on(cops::sleep_for(1ms)).has_value();
+}
+
+/// Waits when its copy in a coroutine's frame is destroyed.
+struct Waits {
+    explicit Waits(int* counted)
+        : count(counted) {}
+    Waits(const Waits&) = default;
+    ~Waits() { check(++*count == 2 || wait(), "waited"); }
+    int* count;
+};
+
+cops::Task<> has_parameter(Waits waits) {
+    check(*waits.count == 0, "not yet");
+    co_return;
+}
+
 cops::Task<> misuse(const std::string& how) {
-    static const auto wait = [] { return block_on(cops::sleep_for(1ms)).has_value(); };
     if (how == "guarded") {
         const cops::NoPreemption guard;
         wait();
     } else if (how == "static") {
         static const bool made = wait();
         check(made, "made");
+    } else if (how == "parameter") {
+        static int count = 0;
+        co_await cops::join(cops::spawn(has_parameter(Waits(&count)), 9));
     } else if (how == "outside") {
         std::atexit([] { wait(); });
+    } else if (how == "foreign") {
+        (void)block_on(std::suspend_always());
+    } else if (how == "asleep") {
+        (void)block_on(cops::suspend());
     }
-    co_return;
 }
 
 }  // namespace
