@@ -17,7 +17,7 @@ constexpr int kNoSuchTask = -3;        // ESRCH
 constexpr int kInvalidArgument = -22;  // EINVAL
 
 class ExecutorBlock : public ::testing::Test {
-protected:
+public:
     /// Runs everything that is ready on a hart and returns why it stopped.
     int run(unsigned index = 0) {
         (index == 0 ? stacks_ : other_stacks_).run();
@@ -25,6 +25,10 @@ protected:
     }
 
     int state(cops_task_id id) { return cops_executor_state(&context_, id); }
+    Routine looks_at(cops_task_id id, int expected) {
+        EXPECT_EQ(state(id), expected);
+        co_return;
+    }
 
     Side side_{{.contexts = 2}};
     cops_executor_context& context_ = side_.context();
@@ -122,6 +126,7 @@ TEST_F(ExecutorBlock, it_goes_on_at_once_when_its_event_came_first) {
     Routine routine = [](Stacks& stacks, Log& log) -> Routine {
         cops_executor_signal(here(), cops_executor_current(here()), 7);
         block_on(stacks, ask_wait());
+        EXPECT_EQ(cops_executor_state(here(), cops_executor_current(here())), COPS_TASK_RUNNING);
         log.emplace_back("result " + std::to_string(cops_executor_result(here())));
         cops_executor_wake(here(), cops_executor_current(here()));
         block_on(stacks, ask_suspend());
@@ -379,6 +384,35 @@ TEST_F(ExecutorBlock, between_asking_and_waiting_it_keeps_the_hart) {
     start(context_, blocker(stacks_, log_, "came first", ask), 20);
     run();
     EXPECT_THAT(log_, ElementsAre("came first", "on"));
+}
+
+TEST_F(ExecutorBlock, every_state_is_told) {
+    Routine routine = [](ExecutorBlock& test, cops_executor_context& context) -> Routine {
+        const cops_task_id self = cops_executor_current(&context);
+        EXPECT_EQ(test.state(self), COPS_TASK_RUNNING);
+        start(context, test.looks_at(self, COPS_TASK_PREEMPTED), 5);
+        int stack = 0;
+        EXPECT_EQ(cops_executor_preempt(&context, &stack, 0), 1);
+        EXPECT_EQ(cops_executor_run(&context, UINT32_MAX, 63), COPS_RUN_RESUME);
+        EXPECT_EQ(test.state(self), COPS_TASK_RUNNING);
+        co_await Suspend();
+        co_await Wait();
+    }(*this, context_);
+    const cops_task_id id = start(context_, routine, 20);
+    EXPECT_EQ(state(id), COPS_TASK_READY);
+    run();
+    EXPECT_EQ(state(id), COPS_TASK_SUSPENDED);
+    cops_executor_wake(&context_, id);
+    EXPECT_EQ(state(id), COPS_TASK_READY);
+    run();
+    EXPECT_EQ(state(id), COPS_TASK_WAITING);
+    cops_executor_wake(&context_, id);  // a token is no state
+    EXPECT_EQ(state(id), COPS_TASK_WAITING);
+    cops_executor_signal(&context_, id, 0);
+    run();
+    EXPECT_EQ(state(id), kNoSuchTask);
+    EXPECT_EQ(state(0), kNoSuchTask);
+    EXPECT_EQ(state(id + 2), kNoSuchTask);
 }
 
 TEST_F(ExecutorBlock, who_has_asked_for_nothing_cannot_wait) {
