@@ -59,6 +59,11 @@ inline uint32_t state_of(uint64_t word) {
     return static_cast<uint32_t>(word) & COPS_TASK_STATE_MASK;
 }
 
+/// Running-suspended: it goes on on its own stack.
+inline bool keeps_stack(uint64_t word) {
+    return (word & COPS_TASK_KEEPS_STACK) != 0;
+}
+
 inline uint64_t with_state(uint64_t word, uint32_t state) {
     return (word & ~uint64_t{COPS_TASK_STATE_MASK}) | state;
 }
@@ -70,7 +75,8 @@ inline Task& task_at(const Group& group, uint32_t index) {
 /// Task of an id, null when the index is out of range. The caller compares the generation.
 Task* find(const Group& group, cops_task_id id);
 cops_task_id id_of(const Task& task);
-/// Wakes or signals: `asleep` is the state it ends, `token` what it leaves when it comes first.
+/// Wakes or signals: `asleep` is the state it ends, with a stack or without; `token` what it leaves
+/// when it comes first.
 int make_ready(Context& ctx, cops_task_id id, uint32_t asleep, uint32_t token);
 /// Ends the running task: wakes those that join it and gives its control block back.
 void release_task(Context& ctx, Task& task);

@@ -10,10 +10,9 @@ Task* task_of_link(const Group& group, uint32_t link) {
     return link == 0 ? nullptr : &task_at(group, link - 1);
 }
 
-// A preempted task has its stack here; its state does not change while it is queued.
+// Who keeps a stack has it on one hart; that does not change while it is queued.
 bool is_pinned(const Task& task) {
-    return (task.flags & COPS_SPAWN_PINNED) != 0
-           || state_of(load_relaxed(&task.state)) == COPS_TASK_PREEMPTED;
+    return (task.flags & COPS_SPAWN_PINNED) != 0 || keeps_stack(load_relaxed(&task.state));
 }
 
 // Where coroutines of one level wake each other and suspend, `stealable` changes twice at each

@@ -156,8 +156,9 @@ uint32_t cops_executor_move_request(
     cops_executor_context* ctx, cops_task_id id, uint32_t level, uint32_t* generation
 ) {
     const executor::Task* task = executor::find(*ctx->group, id);
-    if (task == nullptr
-        || executor::state_of(executor::load_relaxed(&task->state)) != COPS_TASK_WAITING) {
+    const uint32_t state =
+        task == nullptr ? 0 : executor::state_of(executor::load_relaxed(&task->state));
+    if (state != COPS_TASK_WAITING && state != COPS_TASK_BLOCKED) {
         return 0;
     }
     uint32_t found = 0;

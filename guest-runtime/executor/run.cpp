@@ -29,18 +29,24 @@ void destroy(void* frame) {
     static_cast<FrameFunction*>(frame)[1](frame);
 }
 
+// Whether the task has left its stack, or waits below a plain function and keeps it.
+enum class Leaves : uint32_t { stack = 0, hart = COPS_TASK_KEEPS_STACK };
+
 // The running task falls asleep, or goes on when what it waits for has come already. True = asleep:
 // from then on it is another's.
-bool sleep(Context& ctx, Task& task, uint32_t asleep, uint32_t token) {
+bool sleep(Context& ctx, Task& task, Leaves leaves, uint32_t asleep, uint32_t token) {
+    const bool keeps = leaves == Leaves::hart;
     uint64_t word = load_relaxed(&task.state);
     for (;;) {
         const bool came_first = (word & token) != 0;
-        const uint64_t desired = came_first ? with_state(word & ~uint64_t{token}, COPS_TASK_READY)
-                                            : with_state(word, asleep);
+        const uint32_t state = !came_first ? asleep | static_cast<uint32_t>(leaves)
+                               : keeps     ? COPS_TASK_RUNNING
+                                           : COPS_TASK_READY;
+        const uint64_t desired = with_state(came_first ? word & ~uint64_t{token} : word, state);
         // Partner: make_ready(). Success publishes the frame to the waker, or takes the waker's
         // writes.
         if (compare_exchange(&task.state, word, desired)) {
-            if (came_first) {
+            if (came_first && !keeps) {
                 enqueue(ctx, task);
             }
             return !came_first;
@@ -48,18 +54,23 @@ bool sleep(Context& ctx, Task& task, uint32_t asleep, uint32_t token) {
     }
 }
 
-void step_aside(Context& ctx, Task& task) {
+void change_state(Task& task, uint32_t state) {
     uint64_t word = load_relaxed(&task.state);
-    while (!compare_exchange(&task.state, word, with_state(word, COPS_TASK_READY))) {
+    // Acquire: what a waker wrote. Tokens stay.
+    while (!compare_exchange(&task.state, word, with_state(word, state))) {
     }
+}
+
+void step_aside(Context& ctx, Task& task, Leaves leaves) {
+    change_state(task, leaves == Leaves::hart ? COPS_TASK_UNBLOCKED : COPS_TASK_READY);
     enqueue(ctx, task);
 }
 
 // Asleep first, then listed with the task it joins: so whoever takes the list may wake it at once.
-void join_task(Context& ctx, Task& task, cops_task_id id) {
+bool join_task(Context& ctx, Task& task, Leaves leaves, cops_task_id id) {
     const cops_task_id self = id_of(task);
-    if (!sleep(ctx, task, COPS_TASK_WAITING, COPS_TASK_EVENT)) {
-        return;
+    if (!sleep(ctx, task, leaves, COPS_TASK_WAITING, COPS_TASK_EVENT)) {
+        return false;
     }
     Task* target = find(*ctx.group, id);
     if (target != nullptr && target != &task) {
@@ -68,50 +79,51 @@ void join_task(Context& ctx, Task& task, cops_task_id id) {
             task.next = static_cast<uint32_t>(list);
             const uint64_t desired = (uint64_t{generation_of(list)} << 32) | (task.index + 1);
             if (compare_exchange(&target->joiners, list, desired)) {  // Partner: wake_joiners().
-                return;
+                return true;
             }
         }
     }
     cops_executor_signal(&ctx, self, target == nullptr || target == &task ? kNoSuchTask : 0);
+    return true;
 }
 
-void settle(Context& ctx, Task& task) {
+// Carries out what the running task asked for. False: it asked for what has come already, and goes
+// on at once if it keeps its stack.
+bool settle(Context& ctx, Task& task, Leaves leaves) {
     const Action action = static_cast<Action>(ctx.action);
     ctx.action = static_cast<uint32_t>(Action::none);
     switch (action) {
     case Action::yield:
-        step_aside(ctx, task);
-        break;
+        step_aside(ctx, task, leaves);
+        return true;
     case Action::yield_to: {
         const uint32_t level = ctx.running_level;
-        step_aside(ctx, task);
+        step_aside(ctx, task, leaves);
         queue_first(ctx, ctx.action_task, level);
-        break;
+        return true;
     }
     case Action::suspend:
-        sleep(ctx, task, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
-        break;
+        return sleep(ctx, task, leaves, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
     case Action::wait:
-        sleep(ctx, task, COPS_TASK_WAITING, COPS_TASK_EVENT);
-        break;
+        return sleep(ctx, task, leaves, COPS_TASK_WAITING, COPS_TASK_EVENT);
     case Action::join:
-        join_task(ctx, task, ctx.action_task);
-        break;
+        return join_task(ctx, task, leaves, ctx.action_task);
     case Action::submit:
-        if (sleep(ctx, task, COPS_TASK_WAITING, COPS_TASK_EVENT)) {
-            queue_request(ctx, task);
+        if (!sleep(ctx, task, leaves, COPS_TASK_WAITING, COPS_TASK_EVENT)) {
+            return false;
         }
-        break;
+        queue_request(ctx, task);
+        return true;
     case Action::exit:
         if (task.frame != nullptr) {
             destroy(task.frame);
         }
         release_task(ctx, task);
-        break;
+        return true;
     case Action::none:  // Suspended by an awaiter that is not ours: only a wake can bring it back.
-        sleep(ctx, task, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
         break;
     }
+    return sleep(ctx, task, leaves, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
 }
 
 bool must_submit(Context& ctx, uint32_t next) {
@@ -191,18 +203,20 @@ bool overtaken(Context& ctx) {
     return ctx.serves_least == 0 && (pending(ctx) & more_urgent_than(level)) != 0;
 }
 
-void run_task(Context& ctx, Task& task) {
-    uint64_t word = load_relaxed(&task.state);
-    // Acquire: what the waker wrote. Tokens stay.
-    while (!compare_exchange(&task.state, word, with_state(word, COPS_TASK_RUNNING))) {
-    }
+// A task that keeps its stack goes on there: that is the caller's business.
+void begin_turn(Context& ctx, Task& task) {
+    change_state(task, COPS_TASK_RUNNING);
     store_release(&ctx.counters.switches, ctx.counters.switches + 1);
     ctx.yielded = 0;
+}
+
+void run_task(Context& ctx, Task& task) {
+    begin_turn(ctx, task);
     void* frame = task.frame;
     cops_executor_leave(&ctx);
     resume(frame);
     cops_executor_enter(&ctx);
-    settle(ctx, task);
+    settle(ctx, task, Leaves::stack);
 }
 
 // Something better than the running coroutine is ready, and that one can lose the hart.
@@ -217,15 +231,6 @@ bool preemptible(const Context& ctx, bool slice_over) {
     // What has asked for something is about to leave the stack by itself.
     return better && ctx.current != 0 && ctx.masked == 0 && ctx.kept == 0
            && ctx.action == static_cast<uint32_t>(Action::none);
-}
-
-// A preempted task has the hart again; its stack is the caller's business.
-void resume_preempted(Context& ctx, Task& task) {
-    uint64_t word = load_relaxed(&task.state);
-    while (!compare_exchange(&task.state, word, with_state(word, COPS_TASK_RUNNING))) {
-    }
-    store_release(&ctx.counters.switches, ctx.counters.switches + 1);
-    ctx.yielded = 0;
 }
 
 void ask(Context& ctx, void* frame, Action action) {
@@ -298,8 +303,8 @@ int cops_executor_run(cops_executor_context* ctx, uint32_t budget, uint32_t limi
             executor::put_back(*ctx, *task, /*head=*/true);
             continue;
         }
-        if (executor::state_of(executor::load_relaxed(&task->state)) == COPS_TASK_PREEMPTED) {
-            executor::resume_preempted(*ctx, *task);
+        if (executor::keeps_stack(executor::load_relaxed(&task->state))) {
+            executor::begin_turn(*ctx, *task);
             reason = COPS_RUN_RESUME;
             break;
         }
@@ -321,17 +326,35 @@ int cops_executor_preempt(cops_executor_context* ctx, void* stack, int slice_ove
     cops_executor_enter(ctx);
     executor::Task& task = executor::task_at(*ctx->group, ctx->current - 1);
     task.frame = stack;
-    uint64_t word = executor::load_relaxed(&task.state);
-    // Tokens stay: a wake meanwhile is for its next suspend.
-    while (!executor::compare_exchange(
-        &task.state, word, executor::with_state(word, COPS_TASK_PREEMPTED)
-    )) {
-    }
+    task.home = ctx->index;
+    executor::change_state(task, COPS_TASK_PREEMPTED);  // A wake meanwhile is for its next suspend.
     // It keeps its turn, unless it has had all of it.
     executor::put_back(*ctx, task, /*head=*/slice_over == 0);
     ++ctx->counters.preemptions;
     cops_executor_leave(ctx);
     return 1;
+}
+
+int cops_executor_block(cops_executor_context* ctx, void* stack, void** frame) {
+    if (ctx->current == 0 || ctx->action == static_cast<uint32_t>(Action::none)
+        || ctx->action == static_cast<uint32_t>(Action::exit)) {
+        return executor::kInvalidArgument;
+    }
+    cops_executor_enter(ctx);
+    executor::Task& task = executor::task_at(*ctx->group, ctx->current - 1);
+    *frame = task.frame;
+    task.frame = stack;
+    task.home = ctx->index;
+    // Its event may come at once, from another hart; but it goes on here, and only from the loop,
+    // which is on another stack then.
+    const bool waits = executor::settle(*ctx, task, executor::Leaves::hart);
+    if (waits) {
+        ctx->current = 0;
+        ctx->running_task = 0;
+        ++ctx->counters.blocks;
+    }
+    cops_executor_leave(ctx);
+    return waits ? 1 : 0;
 }
 
 void cops_executor_serve_least(cops_executor_context* ctx) {

@@ -96,8 +96,10 @@ int make_ready(Context& ctx, cops_task_id id, uint32_t asleep, uint32_t token) {
         if (generation_of(word) != generation_of(id) || state_of(word) == COPS_TASK_FREE) {
             return kNoSuchTask;
         }
-        const bool sleeps = state_of(word) == asleep;
-        const uint64_t desired = sleeps ? with_state(word, COPS_TASK_READY) : word | token;
+        const uint32_t state = state_of(word);
+        const bool sleeps = (state & ~uint32_t{COPS_TASK_KEEPS_STACK}) == asleep;
+        const uint32_t awake = keeps_stack(word) ? COPS_TASK_UNBLOCKED : COPS_TASK_READY;
+        const uint64_t desired = sleeps ? with_state(word, awake) : word | token;
         // Exchanged even when the token is there already: it orders our writes before the task's
         // next step. Partner: settle() in run.cpp, which consumes the token or publishes the sleep.
         if (!compare_exchange(&task->state, word, desired)) {
@@ -260,6 +262,15 @@ int cops_executor_level(cops_executor_context* ctx, cops_task_id id) {
     Task* task = executor::find(*ctx->group, id);
     return task != nullptr && cops_executor_alive(ctx, id) != 0
                ? static_cast<int>(executor::load_relaxed(&task->level))
+               : executor::kNoSuchTask;
+}
+
+int cops_executor_state(cops_executor_context* ctx, cops_task_id id) {
+    const Task* task = executor::find(*ctx->group, id);
+    const uint64_t word = task == nullptr ? 0 : executor::load_acquire(&task->state);
+    return executor::generation_of(word) == executor::generation_of(id)
+                   && executor::state_of(word) != COPS_TASK_FREE
+               ? static_cast<int>(executor::state_of(word))
                : executor::kNoSuchTask;
 }
 

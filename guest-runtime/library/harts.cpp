@@ -240,7 +240,7 @@ void run(cops_executor_context& context) {
         idle(context);
         break;
     case COPS_RUN_RESUME:
-        resume_preempted();
+        resume_on_its_stack();
         break;
     case COPS_RUN_KICK:
         send_kicks();

@@ -3,7 +3,8 @@
 
 #include "runtime.hpp"
 
-#include <cops/schedule.hpp>
+#include <cops/block_on.hpp>
+#include <cops/sync/detail/lock.hpp>
 
 #include <cxxabi.h>
 #include <sys/mman.h>
@@ -17,8 +18,9 @@ extern "C" void cops_switch_stack(void** from, void* to);
 namespace cops::detail {
 
 struct Stack {
-    void* pointer = nullptr;  // while another one runs
-    Stack* next = nullptr;    // of those without a coroutine
+    void* pointer = nullptr;   // while another one runs
+    Stack* next = nullptr;     // of those without a coroutine
+    Stack* reserve = nullptr;  // while its coroutine is in block_on(): for others when it waits
 };
 
 namespace {
@@ -26,17 +28,18 @@ namespace {
 // As large as the process's first one, and no more promised: memory comes when it is touched.
 constexpr std::size_t kGuardBytes = std::size_t{1} << 20;
 constexpr std::size_t kStackBytes = std::size_t{8} << 20;
-// So many coroutines of a hart may be preempted at once; then those that run go on until they
-// suspend.
+// So many coroutines of a hart may keep a stack at once. Then those that run go on until they
+// suspend, and block_on() fails.
 constexpr unsigned kMaxStacks = 1024;
 constexpr std::size_t kFrameBytes = 26 * 8;  // what cops_switch_stack() leaves; ra comes first
 
-// Of one hart: a preempted coroutine goes on where it was, on its hart's thread.
+// Of one hart: who keeps a stack goes on where it was, on its hart's thread.
 struct Stacks {
     Stack first;               // the thread's own
     Stack* running = nullptr;  // null: the first
     Stack* spare = nullptr;
     unsigned made = 0;
+    unsigned kept = 0;  // by coroutines that do not run
 };
 constinit thread_local Stacks stacks;
 
@@ -73,6 +76,7 @@ private:
     std::byte exceptions_[2 * sizeof(void*)];
 };
 
+// The running coroutine, which keeps its stack, or the loop, which leaves it to a coroutine.
 void switch_to(Stack& to) noexcept {
     const ThreadState state;
     ThreadState::clear();  // who goes on over there has its own, or begins
@@ -132,11 +136,12 @@ bool lose_hart(bool slice_over) noexcept {
         give_back(*other);
         return false;
     }
+    ++stacks.kept;
     switch_to(*other);
     return true;
 }
 
-void resume_preempted() noexcept {
+void resume_on_its_stack() noexcept {
     send_kicks();
     auto& stack = *static_cast<Stack*>(cops_executor_resumed(context()));
     // What was drained on the way out of the executor may be more urgent than it.
@@ -144,7 +149,68 @@ void resume_preempted() noexcept {
         return;
     }
     give_back(*running_stack());
+    --stacks.kept;
     switch_to(stack);
 }
 
+// ---- block_on() --------------------------------------------------------------------------------
+
+void check_may_block() noexcept {
+    const cops_executor_context* const here = context();
+    if (here == nullptr || here->current == 0) {
+        misuse("block_on() outside of a coroutine");
+    }
+    if (here->kept != 0 || here->masked != 0) {
+        misuse("block_on() where others must not run: under NoPreemption, while a static variable "
+               "is made, or in the destructor of a coroutine's parameter");
+    }
+}
+
+// A stack is reserved before anything is asked for that could no longer be taken back.
+KeptStack::KeptStack() noexcept {
+    Stack& own = *running_stack();
+    if (own.reserve == nullptr) {
+        own.reserve = take_stack();
+        is_outermost_ = own.reserve != nullptr;
+        is_good_ = is_outermost_;
+    }
+}
+
+KeptStack::~KeptStack() {
+    if (is_outermost_) {
+        give_back(*std::exchange(running_stack()->reserve, nullptr));
+    }
+}
+
+void KeptStack::run(const PlainFrame& frame) noexcept {
+    while (!frame.is_over) {
+        std::coroutine_handle<>::from_address(wait()).resume();
+    }
+}
+
+void* KeptStack::wait() noexcept {
+    Stack& own = *running_stack();
+    void* frame = nullptr;
+    const int waits = cops_executor_block(context(), &own, &frame);
+    if (waits < 0) {
+        misuse("block_on() of something that no call of this library waits for");
+    }
+    if (waits == 0) {
+        lose_hart(false);  // What made it ready may have made others ready too.
+        return frame;
+    }
+    ++stacks.kept;
+    switch_to(*std::exchange(own.reserve, nullptr));
+    own.reserve = take_stack();  // The loop has just left one.
+    return frame;
+}
+
 }  // namespace cops::detail
+
+namespace cops {
+
+StackCounts stacks() noexcept {
+    return {.kept = detail::stacks.kept, .idle = detail::stacks.made - detail::stacks.kept};
+}
+
+}  // namespace cops

@@ -5,13 +5,12 @@
 
 namespace cops::detail {
 
-/// Coroutines that suspend leave the stack on which the executor's loop runs. One that is preempted
-/// keeps it, and the loop goes on on another: a process has one stack more than it has preempted
-/// coroutines.
+/// Coroutines that suspend leave the stack on which the executor's loop runs. One that is
+/// preempted, or waits in a plain function, keeps it, and the loop goes on on another.
 struct Stack;
 
-/// For the loop at COPS_RUN_RESUME: goes on with a preempted coroutine on its own stack. Returns
+/// For the loop at COPS_RUN_RESUME: goes on with a coroutine on the stack that it kept. Returns
 /// when this stack is wanted for the loop again.
-void resume_preempted() noexcept;
+void resume_on_its_stack() noexcept;
 
 }  // namespace cops::detail

@@ -4,6 +4,7 @@
 /// Everything an application needs: coroutines with levels, asynchronous calls, and ways for
 /// coroutines to wait for each other.
 /// docs/programming-guide.md teaches it from zero.
+#include <cops/block_on.hpp>
 #include <cops/error.hpp>
 #include <cops/io.hpp>
 #include <cops/local.hpp>

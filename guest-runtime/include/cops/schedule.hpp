@@ -120,6 +120,27 @@ inline Result<unsigned> priority(TaskId id) noexcept {
     return to_result<unsigned>(cops_executor_level(detail::context(), id.value()));
 }
 
+/// What a coroutine is doing.
+enum class State : std::uint32_t {
+    ready = COPS_TASK_READY,
+    running = COPS_TASK_RUNNING,
+    suspended = COPS_TASK_SUSPENDED,  // until somebody wakes it
+    waiting = COPS_TASK_WAITING,      // for a call, an object, another coroutine
+    // Running-suspended: these, and no others, keep a stack.
+    preempted = COPS_TASK_PREEMPTED,
+    blocked = COPS_TASK_BLOCKED,      // waits in block_on()
+    unblocked = COPS_TASK_UNBLOCKED,  // what it waited for there has come
+};
+
+/// The state of this moment. Error: ESRCH it has ended.
+inline Result<State> state(TaskId id) noexcept {
+    const int found = cops_executor_state(detail::context(), id.value());
+    if (found < 0) {
+        return std::unexpected(Error(-found));
+    }
+    return found == COPS_TASK_BLOCKED_SUSPENDED ? State::blocked : static_cast<State>(found);
+}
+
 /// While one lives, its coroutine keeps the hart: no other of this process runs on it in between.
 /// For a few instructions on data that coroutines share. Not over a suspension.
 class [[nodiscard]] NoPreemption {

@@ -204,6 +204,28 @@ TEST_P(Applications, running_coroutines_are_preempted_and_go_on_as_if_nothing_ha
     EXPECT_THAT(result.out, HasSubstr("test-preemption: all passed"));
 }
 
+TEST_P(Applications, plain_functions_wait_on_stacks_that_their_coroutines_keep) {
+    const ProcessResult result = run({"test-block-on", "/host/d/input"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("test-block-on: all passed"));
+    EXPECT_GT(number_after(result.out, "blocks"), 1000u);
+}
+
+TEST_P(Applications, plain_functions_that_must_not_wait_are_told_so) {
+    for (const auto& [how, complaint] : {
+             std::pair("guarded", "block_on() where others must not run: under NoPreemption"),
+             std::pair("static", "while a static variable is made"),
+             std::pair("parameter", "in the destructor of a coroutine's parameter"),
+             std::pair("outside", "block_on() outside of a coroutine"),
+             std::pair("foreign", "block_on() of something that no call of this library waits for"),
+             std::pair("asleep", "every coroutine sleeps and no request is in flight"),
+         }) {
+        const ProcessResult result = run({"test-block-on", "/host/d/input", how});
+        EXPECT_NE(result.exit_code, 0) << how;
+        EXPECT_THAT(result.out, HasSubstr(complaint)) << how;
+    }
+}
+
 TEST_P(Applications, least_urgent_coroutine_has_a_turn_in_each_window_that_is_asked_for) {
     const ProcessResult result = run({"test-window"});
     EXPECT_ENDED_WELL(result);
@@ -261,6 +283,15 @@ TEST_P(OnHarts, coroutines_run_on_all_harts_and_leave_those_that_are_taken_back)
     const ProcessResult result = run_on_harts({"test-harts", "/host/d/input"});
     EXPECT_ENDED_WELL(result);
     EXPECT_THAT(result.out, HasSubstr("test-harts: all passed"));
+}
+
+TEST_P(OnHarts, plain_functions_wait_on_all_harts_and_go_on_where_their_stacks_are) {
+    ProcessResult result = run_on_harts({"test-block-on-harts", "/host/d/input"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("test-block-on-harts: all passed"));
+    result = run_on_harts({"test-block-on", "/host/d/input"});
+    EXPECT_ENDED_WELL(result);
+    EXPECT_THAT(result.out, HasSubstr("test-block-on: all passed"));
 }
 
 TEST_P(OnHarts, threads_of_the_c_library_run_on_harts_that_were_given) {
@@ -502,6 +533,7 @@ INSTANTIATE_TEST_SUITE_P(
             Example{"hello", {}, "Hello from a coroutine.\n"},
             Example{"levels", {}, "urgent\npatient\n"},
             Example{"parallel", {}, "1229 primes\n"},
+            Example{"plain", {}, "3\n2\n5\n1\n4\n"},
             Example{"polite", {}, "computed\n"},
             Example{"queue", {}, "sum 55\n"},
             // A newline is the byte 10: once in each 256 bytes of the pattern.

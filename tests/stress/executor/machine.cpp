@@ -47,23 +47,27 @@ void Machine::sleep(unsigned index) {
     poll_interrupt();
 }
 
-void Machine::hart(unsigned index) {
-    this_context = &side_.context(index);
-    while (!stopped_.load() && !lost_.load()) {
-        const int reason = cops_executor_run(this_context, 64, 63);
-        for (std::uint64_t kicks = cops_executor_take_kicks(this_context); kicks != 0;
-             kicks &= kicks - 1) {
-            harts_[static_cast<unsigned>(__builtin_ctzll(kicks))].doze.release();
-        }
-        poll_interrupt();
-        if (reason == COPS_RUN_SUBMIT) {
-            const auto batch = side_.take_batch(index);
-            const std::scoped_lock lock(mutex_);
-            queue_.insert(queue_.end(), batch.begin(), batch.end());
-        } else if (reason == COPS_RUN_IDLE) {
-            sleep(index);
-        }
+Stacks::Next Machine::turn(unsigned index) {
+    if (stopped_.load() || lost_.load()) {
+        return Stacks::Next::stop;
     }
+    const int reason = cops_executor_run(here(), 64, 63);
+    for (std::uint64_t kicks = cops_executor_take_kicks(here()); kicks != 0; kicks &= kicks - 1) {
+        harts_[static_cast<unsigned>(__builtin_ctzll(kicks))].doze.release();
+    }
+    poll_interrupt();
+    if (reason == COPS_RUN_SUBMIT) {
+        const auto batch = side_.take_batch(index);
+        const std::scoped_lock lock(mutex_);
+        queue_.insert(queue_.end(), batch.begin(), batch.end());
+    } else if (reason == COPS_RUN_IDLE) {
+        sleep(index);
+    }
+    return reason == COPS_RUN_RESUME ? Stacks::Next::resume : Stacks::Next::turn;
+}
+
+void Machine::hart(unsigned index) {
+    stacks_[index]->run();
     stop();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "side.hpp"
+#include "stacks.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -25,10 +25,18 @@ public:
     Machine(Side& side, unsigned harts, Weakness weakness)
         : side_(side)
         , weakness_(weakness)
-        , harts_(harts) {}
+        , harts_(harts) {
+        for (unsigned i = 0; i < harts; ++i) {
+            stacks_.push_back(std::make_unique<Stacks>(side.context(i), [this, i] {
+                return turn(i);
+            }));
+        }
+    }
 
-    /// A hart's thread: runs until stop(), or until `deadline` has passed without progress.
+    /// A hart: runs until stop(), or until its patience has passed without progress.
     void hart(unsigned index);
+    /// Of the hart that runs the caller.
+    Stacks& stacks() { return *stacks_[here()->index]; }
     /// Completes what the harts submit.
     void host();
     /// The user interrupt, taken where hardware would: between any two instructions; here, where
@@ -50,6 +58,7 @@ private:
         std::atomic<bool> dozes = false;
     };
 
+    Stacks::Next turn(unsigned index);
     void interrupt(unsigned index);
     void sleep(unsigned index);
     void complete(const cops_submission& request);
@@ -63,4 +72,5 @@ private:
     std::atomic<unsigned> looks_ = 0;
     std::atomic<bool> stopped_ = false;
     std::atomic<bool> lost_ = false;
+    std::vector<std::unique_ptr<Stacks>> stacks_;
 };

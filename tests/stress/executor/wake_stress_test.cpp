@@ -35,6 +35,30 @@ Routine client(Load& load, std::int64_t name, unsigned rounds, std::atomic<unsig
     load.end();
 }
 
+// The same from a plain function.
+std::int64_t ask_plainly(Machine& machine, std::int64_t offset) {
+    Submit submit;
+    submit.submission.offset = offset;
+    block_on(machine.stacks(), [&](cops_executor_context* ctx, void* frame) {
+        cops_executor_submit(ctx, frame, &submit.submission);
+    });
+    return cops_executor_result(here());
+}
+
+Routine plain_client(Load& load, std::int64_t name, unsigned rounds, std::atomic<unsigned>& wrong) {
+    for (unsigned i = 0; i < rounds; ++i) {
+        const std::uint32_t hart = here()->index;
+        if (ask_plainly(load.machine, name * 1'000'000 + i) != name * 1'000'000 + i
+            || here()->index != hart) {
+            ++wrong;
+        }
+        if (i % 7 == 0) {
+            co_await Yield();  // Now it may move.
+        }
+    }
+    load.end();
+}
+
 // Never calls the executor before an interrupt has made something more urgent ready.
 Routine spinner(Side& side, Load& load, std::atomic<unsigned>& rounds_left) {
     using Clock = std::chrono::steady_clock;
@@ -114,6 +138,27 @@ TEST(WakeStress, every_completion_reaches_its_coroutine_once) {
     EXPECT_EQ(outcome.wrong, 0u);
 }
 
+TEST(WakeStress, every_completion_reaches_the_stack_that_waits_for_it) {
+    constexpr unsigned kRounds = 1000;
+    constexpr unsigned kClients = 12;
+    Side side({.contexts = 2, .slots = 4, .segments = 1});
+    Machine machine(side, 2, Weakness::none);
+    Load load{machine, kClients};
+    std::atomic<unsigned> wrong = 0;
+    for (unsigned i = 0; i < kClients; ++i) {
+        const unsigned level = i % 3 * 10;
+        start(
+            side.context(i % 2),
+            i < kClients / 2 ? client(load, i + 1, kRounds, wrong)
+                             : plain_client(load, i + 1, kRounds, wrong),
+            level
+        );
+    }
+    const Outcome outcome = run(machine, 2, wrong);
+    EXPECT_FALSE(outcome.lost);
+    EXPECT_EQ(outcome.wrong, 0u);
+}
+
 TEST(WakeStress, bit_before_list_is_noticed) {
     EXPECT_TRUE(requests(Weakness::host_raises_before_it_lists, 4000).lost);
 }
@@ -151,6 +196,25 @@ Routine ping(Load& load, std::atomic<cops_task_id>& partner, std::atomic<unsigne
     load.end();
 }
 
+// The same from a plain function, which a wake finds on its way to sleep, asleep, or switching
+// stacks.
+Routine plain_ping(
+    Load& load, std::atomic<cops_task_id>& partner, std::atomic<unsigned>& turns, bool moves
+) {
+    while (turns.load() != 0) {
+        cops_executor_wake(here(), partner.load());
+        if (turns.load() != 0) {
+            --turns;
+        }
+        block_on(load.machine.stacks(), cops_executor_suspend);
+        if (moves) {
+            co_await Yield();
+        }
+    }
+    cops_executor_wake(here(), partner.load());
+    load.end();
+}
+
 struct Pair {
     std::atomic<cops_task_id> first = 0;
     std::atomic<cops_task_id> second = 0;
@@ -178,6 +242,30 @@ TEST(WakeStress, wake_that_crosses_harts_is_never_lost) {
     EXPECT_FALSE(hand_overs(Weakness::none, 4, 50'000).lost);
 }
 
+unsigned long plain_hand_overs(unsigned num_pairs, unsigned turns, bool moves) {
+    Side side({.contexts = 2, .slots = 0, .segments = 1});
+    Machine machine(side, 2, Weakness::none);
+    Load load{machine, 2 * num_pairs};
+    std::atomic<unsigned> wrong = 0;
+    std::vector<Pair> pairs(num_pairs);
+    const unsigned flags = moves ? 0 : COPS_SPAWN_PINNED;
+    for (Pair& pair : pairs) {
+        pair.turns = turns;
+        pair.first =
+            start(side.context(0), plain_ping(load, pair.second, pair.turns, moves), 5, flags);
+        pair.second =
+            start(side.context(1), plain_ping(load, pair.first, pair.turns, moves), 5, flags);
+    }
+    EXPECT_FALSE(run(machine, 2, wrong).lost);
+    return side.context(0).counters.blocks + side.context(1).counters.blocks;
+}
+
+TEST(WakeStress, wake_that_crosses_harts_finds_the_stack_that_waits) {
+    EXPECT_GT(plain_hand_overs(4, 10'000, /*moves=*/false), 100u);
+    EXPECT_GT(plain_hand_overs(1, 10'000, /*moves=*/false), 100u);
+    EXPECT_GT(plain_hand_overs(4, 10'000, /*moves=*/true), 100u);
+}
+
 // One pair: with more, the next wake repairs what the last one lost.
 TEST(WakeStress, sleeping_on_an_old_look_is_noticed) {
     EXPECT_TRUE(hand_overs(Weakness::hart_looks_before_it_announces, 1, 50'000).lost);
@@ -187,6 +275,16 @@ TEST(WakeStress, sleeping_on_an_old_look_is_noticed) {
 Routine restless(Load& load, unsigned rounds) {
     for (unsigned i = 0; i < rounds; ++i) {
         co_await Yield();
+    }
+    load.end();
+}
+
+Routine plainly_restless(Load& load, unsigned rounds) {
+    for (unsigned i = 0; i < rounds; ++i) {
+        block_on(load.machine.stacks(), cops_executor_yield);
+        if (i % 5 == 0) {
+            co_await Yield();
+        }
     }
     load.end();
 }
@@ -211,7 +309,9 @@ TEST(WakeStress, level_changes_and_stealing_lose_nobody) {
     std::atomic<unsigned> wrong = 0;
     std::vector<cops_task_id> ids;
     for (unsigned i = 0; i < kTasks; ++i) {
-        ids.push_back(start(side.context(i % 3), restless(load, 2000), i));
+        ids.push_back(start(
+            side.context(i % 3), i % 8 == 0 ? plainly_restless(load, 500) : restless(load, 2000), i
+        ));
     }
     for (unsigned i = 0; i < 2; ++i) {
         start(side.context(i), meddler(load, ids, 20'000), 1);

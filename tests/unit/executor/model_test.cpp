@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random histories of spawn, wake, set_level and run against a model that keeps plain lists.
-#include "side.hpp"
+// Random histories of spawn, wake, set_level and run against a model that keeps plain lists. Some
+// coroutines keep their stacks while they sleep.
+#include "stacks.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <climits>
 #include <map>
 #include <optional>
 
@@ -17,6 +19,11 @@ struct ModelTask {
     bool token;
     unsigned sleeps;  // Suspensions left before it ends.
 };
+
+/// Of the suspensions of a task, those for which it keeps its stack.
+bool keeps_stack(unsigned name, unsigned sleeps_left) {
+    return (name + sleeps_left) % 3 == 0;
+}
 
 /// What the executor should do, said as plainly as possible.
 class Model {
@@ -63,6 +70,11 @@ public:
             const unsigned name = queue.front();
             queue.pop_front();
             ModelTask& task = tasks_[name];
+            // Who is on its stack still goes on at once when its wake came first.
+            while (task.sleeps != 0 && keeps_stack(name, task.sleeps) && task.token) {
+                --task.sleeps;
+                task.token = false;
+            }
             if (task.sleeps == 0) {
                 tasks_.erase(name);
             } else {
@@ -90,10 +102,14 @@ private:
     std::array<std::deque<unsigned>, 64> queues_;
 };
 
-Routine task(unsigned name, unsigned sleeps, std::optional<unsigned>& ran) {
+Routine task(Stacks& stacks, unsigned name, unsigned sleeps, std::optional<unsigned>& ran) {
     ran = name;
-    for (unsigned i = 0; i < sleeps; ++i) {
-        co_await Suspend();
+    for (; sleeps != 0; --sleeps) {
+        if (keeps_stack(name, sleeps)) {
+            block_on(stacks, cops_executor_suspend);
+        } else {
+            co_await Suspend();
+        }
         ran = name;
     }
 }
@@ -103,6 +119,22 @@ RC_GTEST_PROP(ExecutorModel, agrees_with_plain_lists, ()) {
     Model model;
     std::vector<cops_task_id> ids;
     std::optional<unsigned> ran;
+    unsigned turns = 0;  // Left to run.
+    Stacks stacks(side.context(), [&] {
+        if (turns == 0) {
+            side.run(0, 0);  // Who kept its stack has just left us the hart.
+            return Stacks::Next::stop;
+        }
+        --turns;
+        switch (side.run(0, 1)) {
+        case COPS_RUN_RESUME:
+            return Stacks::Next::resume;
+        case COPS_RUN_IDLE:
+            return Stacks::Next::stop;
+        default:
+            return Stacks::Next::turn;
+        }
+    });
     const auto steps = *rc::gen::inRange(1, 400);
     for (int step = 0; step < steps; ++step) {
         const auto action = *rc::gen::inRange(0, 8);
@@ -110,7 +142,7 @@ RC_GTEST_PROP(ExecutorModel, agrees_with_plain_lists, ()) {
         if (action <= 1 || ids.empty()) {
             const auto sleeps = *rc::gen::inRange(0u, 4u);
             const auto name = static_cast<unsigned>(ids.size());
-            ids.push_back(start(side.context(), task(name, sleeps, ran), level));
+            ids.push_back(start(side.context(), task(stacks, name, sleeps, ran), level));
             model.spawn(name, level, sleeps);
         } else if (action <= 3) {
             const auto name = *rc::gen::inRange<unsigned>(0, static_cast<unsigned>(ids.size()));
@@ -123,7 +155,8 @@ RC_GTEST_PROP(ExecutorModel, agrees_with_plain_lists, ()) {
             );
         } else {
             ran.reset();
-            side.run(0, 1);
+            turns = 1;
+            stacks.run();
             RC_ASSERT(ran == model.run_one());
         }
         RC_ASSERT(side.line().ready == model.bits());
@@ -133,7 +166,8 @@ RC_GTEST_PROP(ExecutorModel, agrees_with_plain_lists, ()) {
         for (const cops_task_id id : ids) {
             cops_executor_wake(&side.context(), id);
         }
-        side.run();
+        turns = UINT_MAX;
+        stacks.run();
     }
     RC_ASSERT(side.context().counters.exited == ids.size());
 }

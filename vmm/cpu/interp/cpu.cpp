@@ -145,8 +145,16 @@ std::uint32_t Cpu::word_at(const Insn* ip) const {
                : low | std::uint32_t{block->page->half(offset + 2)} << 16;
 }
 
+// Never the same twice in a row: a loop of the guest that is about as long as that would be looked
+// at in one place for ever, and take all its interrupts there.
+std::int64_t Cpu::next_poll_interval() {
+    constexpr unsigned kSpread = 128;
+    poll_phase = (poll_phase + 29) % kSpread;  // odd: all values come
+    return kPollInterval - static_cast<std::int64_t>(poll_phase);
+}
+
 PollResult Cpu::poll(std::int64_t& budget) {
-    set_budget(budget, kPollInterval);
+    set_budget(budget, next_poll_interval());
     bool limit_near = false;
     if (limit != VcpuDebug::kNoLimit) [[unlikely]] {
         const std::uint64_t left = limit - retired(budget);

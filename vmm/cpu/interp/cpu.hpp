@@ -11,7 +11,7 @@
 
 namespace vmm::interp {
 
-/// Instructions between two looks at requests, lines and the ring: about a microsecond.
+/// Instructions between two looks at requests, lines and the ring, at most: about a microsecond.
 inline constexpr std::int64_t kPollInterval = 512;
 /// Polls between two looks at the clocks.
 inline constexpr unsigned kPollsPerClock = 8;
@@ -59,6 +59,7 @@ struct Cpu : HandlerState, EngineHart {
     std::int64_t saved_budget = 0;  ///< While outside of handlers.
     // Exact stops (VcpuDebug).
     std::size_t step_insns = 0;
+    unsigned poll_phase = 0;
     bool step_past_breakpoint = false;  ///< The next op_step looks for no breakpoints.
 
     std::uint64_t lookups = 0;         ///< Of code, by the engine.
@@ -93,6 +94,7 @@ struct Cpu : HandlerState, EngineHart {
     /// The code that a near branch at `ip` goes to, linked into it for the next time if possible.
     Insn* resolve_near(Insn* ip, std::int32_t target, Handler linked);
     PollResult poll(std::int64_t& budget);
+    std::int64_t next_poll_interval();
     /// Takes the most urgent pending and enabled interrupt at pc, if any.
     bool take_pending_interrupt();
     void raise(riscv::Cause cause, std::uint64_t value);

@@ -56,11 +56,18 @@ typedef uint64_t cops_task_id;
 /* Until its event: a completion, a join, or cops_executor_signal(). */
 #define COPS_TASK_WAITING 4
 /*
- * Running-suspended: interrupted while it ran, keeps its stack, and goes on there. It stands in a
- * ready queue of its own context, is never stolen, and never becomes READY.
+ * Running-suspended: the states with this bit keep their stack, and none without it has one. Such a
+ * task goes on there, on the context whose stack it is: it is never stolen and never becomes READY.
  */
-#define COPS_TASK_PREEMPTED 5
-#define COPS_TASK_STATE_MASK 0x7
+#define COPS_TASK_KEEPS_STACK 0x8
+/* Interrupted while it ran; in a ready queue. */
+#define COPS_TASK_PREEMPTED 0x9
+/* By a call that waits (cops_executor_block): until its event, and until a wake. */
+#define COPS_TASK_BLOCKED (COPS_TASK_KEEPS_STACK | COPS_TASK_WAITING)
+#define COPS_TASK_BLOCKED_SUSPENDED (COPS_TASK_KEEPS_STACK | COPS_TASK_SUSPENDED)
+/* What it was BLOCKED for has come; in a ready queue. */
+#define COPS_TASK_UNBLOCKED 0xa
+#define COPS_TASK_STATE_MASK 0xf
 /* A wake came while not suspended: the next suspend returns at once. */
 #define COPS_TASK_TOKEN 0x10
 #define COPS_TASK_EVENT 0x20 /* The event came before the wait did. */
@@ -72,7 +79,7 @@ typedef uint64_t cops_task_id;
 struct cops_task {
     uint64_t
         state;   /* generation << 32 | flags | state; every transition is one compare-exchange. */
-    void* frame; /* Innermost suspended coroutine: what to resume. PREEMPTED: its stack. */
+    void* frame; /* Innermost suspended coroutine: what to resume. KEEPS_STACK: its stack. */
     int64_t result; /* Of the last completion; while a slot is awaited: the submission's address. */
     uint64_t
         joiners; /* generation << 32 | 1 + index of the first task that waits for this one's end. */
@@ -83,7 +90,7 @@ struct cops_task {
     uint32_t queued;      /* 1 + context whose ready queue holds it; 0 = none. */
     uint32_t index;
     uint32_t flags; /* COPS_SPAWN_* */
-    uint32_t home;  /* Context it was spawned on. */
+    uint32_t home;  /* Context it was spawned on; KEEPS_STACK: that of its stack. */
     COPS_EXECUTOR_ADDED
 };
 
@@ -109,6 +116,7 @@ struct cops_executor_counters {
     uint64_t tokens; /* Wakes and signals that came first and left a token. */
     uint64_t steals;
     uint64_t preemptions;      /* Coroutines that lost the hart while they ran. */
+    uint64_t blocks;           /* Coroutines that waited and kept their stack meanwhile. */
     uint64_t ring_completions; /* Host completions found by polling at a switch. */
     uint64_t
         interrupt_completions; /* Host completions drained by the user interrupt (or after wfi). */
@@ -260,6 +268,8 @@ int cops_executor_signal(struct cops_executor_context* ctx, cops_task_id id, int
 int cops_executor_set_level(struct cops_executor_context* ctx, cops_task_id id, uint32_t level);
 /* Level as last set, or -ESRCH. */
 int cops_executor_level(struct cops_executor_context* ctx, cops_task_id id);
+/* COPS_TASK_* state of this moment, without flags, or -ESRCH. */
+int cops_executor_state(struct cops_executor_context* ctx, cops_task_id id);
 /* 1 while the task has not ended. */
 int cops_executor_alive(struct cops_executor_context* ctx, cops_task_id id);
 /* The running task, 0 outside of one. */
@@ -286,6 +296,17 @@ int cops_executor_should_preempt(const struct cops_executor_context* ctx, int sl
  * can be preempted for it.
  */
 void cops_executor_serve_least(struct cops_executor_context* ctx);
+/*
+ * From below the coroutine: a plain function has called an awaiter's await_suspend, or resumed a
+ * coroutine that suspended, so one of the calls below has been made with a frame that is not the
+ * running coroutine's. What it asks for is carried out at once, and the task keeps its stack while
+ * it waits. `*frame` is what that call named: the function goes on with it.
+ *
+ * 1 = it waits: save what it needs to go on, then run the loop on another stack; `stack` is what
+ * cops_executor_resumed() gives when its turn comes. 0 = it goes on: what it waits for came first.
+ * -EINVAL: nothing has been asked for, or exit.
+ */
+int cops_executor_block(struct cops_executor_context* ctx, void* stack, void** frame);
 /* After COPS_RUN_RESUME: the stack of the task that runs again. */
 void* cops_executor_resumed(const struct cops_executor_context* ctx);
 
@@ -366,7 +387,7 @@ int64_t cops_executor_result(const struct cops_executor_context* ctx);
 #define COPS_RUN_YIELD_KERNEL 4
 #define COPS_RUN_STOPPED 5 /* cops_executor_stop() was called. */
 #define COPS_RUN_LIMIT 6   /* What is ready is less urgent than `limit`. */
-/* A preempted task has its turn: go on with it on its stack, cops_executor_resumed(). */
+/* A task that keeps its stack has its turn: go on with it on its stack, cops_executor_resumed(). */
 #define COPS_RUN_RESUME 7
 #define COPS_RUN_KICK 8 /* Another hart can help: cops_executor_take_kicks(). */
 
