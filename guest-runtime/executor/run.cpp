@@ -191,15 +191,31 @@ bool overtaken(Context& ctx) {
     return ctx.serves_least == 0 && (pending(ctx) & more_urgent_than(level)) != 0;
 }
 
-void run_task(Context& ctx, Task& task) {
+void set_state(Task& task, uint32_t state) {
     uint64_t word = load_relaxed(&task.state);
     // Acquire: what the waker wrote. Tokens stay.
-    while (!compare_exchange(&task.state, word, with_state(word, COPS_TASK_RUNNING))) {
+    while (!compare_exchange(&task.state, word, with_state(word, state))) {
     }
+}
+
+// A completion that came since overtaken() was left to us, for we were masked. Unmasking took it.
+bool overtaken_in_leaving(const Context& ctx) {
+    return ctx.serves_least == 0
+           && (load_relaxed(&ctx.ready) & more_urgent_than(ctx.running_level)) != 0;
+}
+
+void run_task(Context& ctx, Task& task) {
+    set_state(task, COPS_TASK_RUNNING);
     store_release(&ctx.counters.switches, ctx.counters.switches + 1);
     ctx.yielded = 0;
     void* frame = task.frame;
     cops_executor_leave(&ctx);
+    if (overtaken_in_leaving(ctx)) {
+        cops_executor_enter(&ctx);
+        set_state(task, COPS_TASK_READY);
+        put_back(ctx, task, /*head=*/true);
+        return;
+    }
     resume(frame);
     cops_executor_enter(&ctx);
     settle(ctx, task);
