@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The device's half and the kernel's half of the shared words (virtio-cops/SPEC.md 7, 9, 10) with
 // the executor as the third. One vCPU: thread 0. The device completes on thread 1.
-#include "scenarios.hpp"
-
 #include "device/access.hpp"
 #include "device/device.hpp"
 #include "driver/control_queue.hpp"
 #include "driver/request_queue.hpp"
 #include "driver/shared_words.hpp"
 #include "machine.hpp"
+#include "scenarios.hpp"
 
 using explorer::Event;
 using explorer::Execution;
@@ -206,9 +205,25 @@ void completion_against_switch(Execution& execution) {
     guest.prepare();
     start(context, ends(), 2, kPinned);
     start(context, computes(guest, false), 40, kPinned);
-    execution.threads = {
-        [&] { guest.machine.run_once(); }, [&] { guest.complete_all(); }
-    };
+    execution.threads = {[&] { guest.machine.run_once(); }, [&] { guest.complete_all(); }};
+}
+
+// The same with one that does not even look when it begins.
+Routine computes_blindly(Guest& guest) {
+    while (guest.awaited != 0) {
+        guest.machine.spin_until_interrupt();
+        co_await Yield();
+    }
+}
+
+void completion_against_start(Execution& execution) {
+    Guest& guest = make(execution);
+    auto& context = guest.machine.side().context(0);
+    start(context, asks(guest), 3, kPinned);
+    guest.prepare();
+    start(context, ends(), 2, kPinned);
+    start(context, computes_blindly(guest), 40, kPinned);
+    execution.threads = {[&] { guest.machine.run_once(); }, [&] { guest.complete_all(); }};
 }
 
 void completion_against_mask(Execution& execution) {
@@ -217,9 +232,7 @@ void completion_against_mask(Execution& execution) {
     start(context, asks(guest), 3, kPinned);
     guest.prepare();
     start(context, computes(guest, true), 40, kPinned);
-    execution.threads = {
-        [&] { guest.machine.run_once(); }, [&] { guest.complete_all(); }
-    };
+    execution.threads = {[&] { guest.machine.run_once(); }, [&] { guest.complete_all(); }};
 }
 
 void completion_against_sleep(Execution& execution) {
@@ -228,9 +241,7 @@ void completion_against_sleep(Execution& execution) {
     start(context, asks(guest), 3, kPinned);
     guest.prepare();
     start(context, ends(), 2, kPinned);
-    execution.threads = {
-        [&] { guest.machine.run_hart(); }, [&] { guest.complete_all(); }
-    };
+    execution.threads = {[&] { guest.machine.run_hart(); }, [&] { guest.complete_all(); }};
 }
 
 // Two of one level: one is listed while the other one is drained.
@@ -240,9 +251,7 @@ void completion_against_drain(Execution& execution) {
     start(context, asks(guest), 3, kPinned);
     start(context, asks(guest), 3, kPinned);
     guest.prepare();
-    execution.threads = {
-        [&] { guest.machine.run_hart(); }, [&] { guest.complete_all(); }
-    };
+    execution.threads = {[&] { guest.machine.run_hart(); }, [&] { guest.complete_all(); }};
 }
 
 // One slot for two: the second request leaves when the first one's completion is drained.
@@ -296,9 +305,7 @@ void kernel_completion_against_sleep(Execution& execution) {
             auto* const bytes = reinterpret_cast<std::byte*>(&slot);
             store_word<std::uint64_t>(bytes + offsetof(virtio_cops_slot, result), 7);
             store_word(bytes + offsetof(virtio_cops_slot, generation), request.slot_generation);
-            list_slot(
-                *guest.line, *guest.machine.side().context(0).heads, slot, request.slot, 3
-            );
+            list_slot(*guest.line, *guest.machine.side().context(0).heads, slot, request.slot, 3);
             guest.machine.interrupt(0);  // as completion_arrived(), whatever the executor does
         }
     };
@@ -432,6 +439,7 @@ void request_against_verdict(Execution& execution) {
 
 constexpr NamedScenario kScenarios[] = {
     {"completion_against_switch", completion_against_switch},
+    {"completion_against_start", completion_against_start},
     {"completion_against_mask", completion_against_mask},
     {"completion_against_sleep", completion_against_sleep},
     {"completion_against_drain", completion_against_drain},

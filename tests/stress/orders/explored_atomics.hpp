@@ -95,9 +95,8 @@ public:
     T load(std::memory_order order = std::memory_order_seq_cst, Site site = Site::here()) const {
         return static_cast<T>(explorer::load(&value_, sizeof(T), number(order), site));
     }
-    void store(
-        T value, std::memory_order order = std::memory_order_seq_cst, Site site = Site::here()
-    ) {
+    void
+    store(T value, std::memory_order order = std::memory_order_seq_cst, Site site = Site::here()) {
         explorer::store(&value_, sizeof(T), to_word(value), number(order), site);
     }
     T exchange(T value, std::memory_order order, Site site = Site::here()) {
@@ -127,17 +126,17 @@ inline constexpr explorer::Unnamed cops_site{};
 
 // NOLINTBEGIN(bugprone-reserved-identifier)
 #define __atomic_load_n(word, order) ::explorer::load_as((word), (order), COPS_HERE)
-#define __atomic_store_n(word, value, order) \
+#define __atomic_store_n(word, value, order)                                                       \
     ::explorer::store_as((word), (value), (order), COPS_HERE)
-#define __atomic_exchange_n(word, value, order) \
+#define __atomic_exchange_n(word, value, order)                                                    \
     ::explorer::change_as((word), &::explorer::exchanged, (value), (order), COPS_HERE)
-#define __atomic_fetch_or(word, value, order) \
+#define __atomic_fetch_or(word, value, order)                                                      \
     ::explorer::change_as((word), &::explorer::with_bits, (value), (order), COPS_HERE)
-#define __atomic_fetch_and(word, value, order) \
+#define __atomic_fetch_and(word, value, order)                                                     \
     ::explorer::change_as((word), &::explorer::masked, (value), (order), COPS_HERE)
-#define __atomic_fetch_add(word, value, order) \
+#define __atomic_fetch_add(word, value, order)                                                     \
     ::explorer::change_as((word), &::explorer::sum, (value), (order), COPS_HERE)
-#define __atomic_compare_exchange_n(word, expected, desired, weak, order, failed) \
+#define __atomic_compare_exchange_n(word, expected, desired, weak, order, failed)                  \
     ::explorer::compare_exchange_as((word), (expected), (desired), (order), COPS_HERE)
 #define __atomic_thread_fence(order) ::explorer::fence((order), COPS_HERE)
 // NOLINTEND(bugprone-reserved-identifier)

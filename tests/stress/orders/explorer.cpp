@@ -42,10 +42,12 @@ struct Fiber {
     }
 };
 
+enum class Kind : std::uint8_t { fence, load, store, change };
+
 struct Met {
     Site site;
     int order;
-    bool fence;
+    Kind kind;
     bool total;
 };
 
@@ -62,7 +64,7 @@ public:
     void note_load(unsigned word);
     [[noreturn]] void fail(const std::string& why);
     int kept_order(int order, const Site& site, Part part) const;
-    void meet(const Site& site, int order, bool fence, bool total);
+    void meet(const Site& site, int order, Kind kind, bool total);
 
     bool running = false;
     unsigned thread = 0;
@@ -328,12 +330,12 @@ int Explorer::kept_order(int order, const Site& site, Part part) const {
     return weakened ? __ATOMIC_RELAXED : order;
 }
 
-void Explorer::meet(const Site& site, int order, bool fence, bool total) {
+void Explorer::meet(const Site& site, int order, Kind kind, bool total) {
     if (order == __ATOMIC_RELAXED || !weakened_.empty()) {
         return;
     }
     const auto same = std::ranges::find_if(met, [&](const Met& other) {
-        return other.site.line == site.line && other.order == order && other.fence == fence
+        return other.site.line == site.line && other.order == order && other.kind == kind
                && std::strcmp(other.site.file, site.file) == 0;
     });
     if (same != met.end()) {
@@ -341,7 +343,7 @@ void Explorer::meet(const Site& site, int order, bool fence, bool total) {
         return;
     }
     const OutOfArena out;
-    met.push_back({site, order, fence, total});
+    met.push_back({site, order, kind, total});
 }
 
 struct Kept {
@@ -350,16 +352,16 @@ struct Kept {
     bool total;
 };
 
-Kept order_of(int order, const Site& site, unsigned word, bool loads, bool stores) {
+Kept order_of(int order, const Site& site, unsigned word, Kind kind) {
     Explorer& self = the();
     const bool total = order == __ATOMIC_SEQ_CST;
-    if (total && loads && !stores) {
+    if (total && kind == Kind::load) {
         self.memory.note_total_load(word);
     }
-    self.meet(site, order, /*fence=*/false, total && self.memory.is_totally_loaded(word));
+    self.meet(site, order, kind, total && self.memory.is_totally_loaded(word));
     return {
-        .acquire = loads && acquires(self.kept_order(order, site, Part::acquire)),
-        .release = stores && releases(self.kept_order(order, site, Part::release)),
+        .acquire = kind != Kind::store && acquires(self.kept_order(order, site, Part::acquire)),
+        .release = kind != Kind::load && releases(self.kept_order(order, site, Part::release)),
         .total = self.kept_order(order, site, Part::total) == __ATOMIC_SEQ_CST,
     };
 }
@@ -381,26 +383,27 @@ void check_race(const void* word, bool write, const Site& site) {
 
 }  // namespace
 
-Outcome explore(
-    const Scenario& scenario, const Limits& limits, std::span<const Ordering> weakened
-) {
+Outcome
+explore(const Scenario& scenario, const Limits& limits, std::span<const Ordering> weakened) {
     return the().explore(scenario, limits, weakened);
 }
 
 std::vector<Ordering> orderings_met() {
     std::vector<Ordering> all;
     const auto add = [&](const Met& one, Part part) {
-        all.push_back({std::string(base_name(one.site.file)), one.site.function, one.site.line, part});
+        all.push_back(
+            {std::string(base_name(one.site.file)), one.site.function, one.site.line, part}
+        );
     };
     for (const Met& one : the().met) {
-        if (one.fence) {
+        if (one.kind == Kind::fence) {
             add(one, Part::fence);
             continue;
         }
-        if (acquires(one.order)) {
+        if (one.kind != Kind::store && acquires(one.order)) {
             add(one, Part::acquire);
         }
-        if (releases(one.order)) {
+        if (one.kind != Kind::load && releases(one.order)) {
             add(one, Part::release);
         }
         if (one.total) {
@@ -408,6 +411,10 @@ std::vector<Ordering> orderings_met() {
         }
     }
     return all;
+}
+
+void forget_orderings() {
+    the().met.clear();
 }
 
 unsigned this_thread() {
@@ -457,7 +464,7 @@ std::uint64_t load(const void* word, unsigned size, int order, Site site) {
         return read(word, size);
     }
     const unsigned number = self.memory.word_of(word);
-    const Kept kept = order_of(order, site, number, true, false);
+    const Kept kept = order_of(order, site, number, Kind::load);
     self.note_load(number);
     self.step(number);
     check_race(word, false, site);
@@ -470,7 +477,7 @@ void store(void* word, unsigned size, std::uint64_t value, int order, Site site)
     Explorer& self = the();
     if (self.running) {
         const unsigned number = self.memory.word_of(word);
-        const Kept kept = order_of(order, site, number, false, true);
+        const Kept kept = order_of(order, site, number, Kind::store);
         self.step(number);
         check_race(word, true, site);
         self.memory.choices(self.thread, number, word, size, false);
@@ -506,7 +513,7 @@ std::uint64_t read_and_write(
         return old;
     }
     const unsigned number = self.memory.word_of(word);
-    const Kept kept = order_of(order, site, number, true, true);
+    const Kept kept = order_of(order, site, number, Kind::change);
     self.step(number);
     const bool writes = condition == nullptr || *condition == read(word, size);
     check_race(word, writes, site);
@@ -546,11 +553,9 @@ void fence(int order, Site site) {
     if (!self.running) {
         return;
     }
-    self.meet(site, order, /*fence=*/true, /*total=*/false);
+    self.meet(site, order, Kind::fence, /*total=*/false);
     const int kept = self.kept_order(order, site, Part::fence);
-    self.memory.fence(
-        self.thread, acquires(kept), releases(kept), kept == __ATOMIC_SEQ_CST
-    );
+    self.memory.fence(self.thread, acquires(kept), releases(kept), kept == __ATOMIC_SEQ_CST);
 }
 
 void plain_access(const void* at, std::size_t bytes, bool write) {

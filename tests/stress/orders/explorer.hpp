@@ -88,12 +88,12 @@ struct Outcome {
 };
 
 /// `weakened`: the orderings to leave out.
-Outcome explore(
-    const Scenario& scenario, const Limits& limits, std::span<const Ordering> weakened = {}
-);
+Outcome
+explore(const Scenario& scenario, const Limits& limits, std::span<const Ordering> weakened = {});
 
 /// The orderings that were met so far in executions that weakened nothing.
 std::vector<Ordering> orderings_met();
+void forget_orderings();
 
 /// The calling thread of the scenario.
 unsigned this_thread();

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A vCPU's mailbox: what other harts' remote fences and the wakes of a worker go through. Not
 // checked for races: its plain variables stand for what happens in one order on the real machine.
-#include "scenarios.hpp"
-
 #include "cpu/common/mailbox.hpp"
+#include "scenarios.hpp"
 
 using explorer::Execution;
 using vmm::FenceKind;
@@ -17,7 +16,8 @@ struct Fenced {
     std::uint32_t entry = 0;  // page table entry: 1 when changed
     std::uint32_t cached = 0;
     bool is_cached = true;
-    bool freed = false;  // the poster believes that nobody uses the old page any more
+    std::uint32_t page = 0;  // what the old entry leads to
+    bool freed = false;      // and the poster believes that nobody uses it any more
 
     void serve() {
         const Mailbox::Fences fences = mailbox.take_fences();
@@ -31,8 +31,11 @@ struct Fenced {
             cached = __atomic_load_n(&entry, __ATOMIC_RELAXED);
             is_cached = true;
         }
-        if (cached == 0 && freed) {
-            explorer::fail("uses a page after the fence");
+        if (cached == 0) {
+            explorer::plain_access(&page, sizeof page, /*write=*/false);
+            if (freed) {
+                explorer::fail("uses a page after the fence");
+            }
         }
     }
     /// As EngineVcpu::run().
@@ -61,6 +64,7 @@ void fence_against_run(Execution& execution) {
             while (!vcpu.mailbox.fence_done(ticket)) {
                 explorer::relax();
             }
+            explorer::plain_access(&vcpu.page, sizeof vcpu.page, /*write=*/true);
             vcpu.freed = true;
         }
     };

@@ -54,9 +54,8 @@ void Memory::note_sharing(unsigned word) {
     }
 }
 
-unsigned Memory::choices(
-    unsigned thread, unsigned word, const void* at, unsigned size, bool total
-) {
+unsigned
+Memory::choices(unsigned thread, unsigned word, const void* at, unsigned size, bool total) {
     std::uint64_t value = 0;
     __builtin_memcpy(&value, at, size);
     Word& w = words_[word];

@@ -5,15 +5,23 @@
 
 extern "C" {
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
-#define COPS_ACCESS(bytes)                                                                      \
-    void __tsan_read##bytes(void* at);                                                          \
-    void __tsan_read##bytes(void* at) { explorer::plain_access(at, bytes, false); }             \
-    void __tsan_write##bytes(void* at);                                                         \
-    void __tsan_write##bytes(void* at) { explorer::plain_access(at, bytes, true); }             \
-    void __tsan_unaligned_read##bytes(void* at);                                                \
-    void __tsan_unaligned_read##bytes(void* at) { explorer::plain_access(at, bytes, false); }   \
-    void __tsan_unaligned_write##bytes(void* at);                                               \
-    void __tsan_unaligned_write##bytes(void* at) { explorer::plain_access(at, bytes, true); }
+#define COPS_ACCESS(bytes)                                                                         \
+    void __tsan_read##bytes(void* at);                                                             \
+    void __tsan_read##bytes(void* at) {                                                            \
+        explorer::plain_access(at, bytes, false);                                                  \
+    }                                                                                              \
+    void __tsan_write##bytes(void* at);                                                            \
+    void __tsan_write##bytes(void* at) {                                                           \
+        explorer::plain_access(at, bytes, true);                                                   \
+    }                                                                                              \
+    void __tsan_unaligned_read##bytes(void* at);                                                   \
+    void __tsan_unaligned_read##bytes(void* at) {                                                  \
+        explorer::plain_access(at, bytes, false);                                                  \
+    }                                                                                              \
+    void __tsan_unaligned_write##bytes(void* at);                                                  \
+    void __tsan_unaligned_write##bytes(void* at) {                                                 \
+        explorer::plain_access(at, bytes, true);                                                   \
+    }
 COPS_ACCESS(1)
 COPS_ACCESS(2)
 COPS_ACCESS(4)
