@@ -146,4 +146,25 @@ TEST(Orders, every_ordering_of_the_executor_is_met) {
     }
 }
 
+TEST(Orders, documented_guards_exist) {
+    std::ifstream document(COPS_SOURCE_DIR "/docs/design/executor.md");
+    ASSERT_TRUE(document);
+    const std::regex name("`([a-z_]+)`");
+    std::string line;
+    while (std::getline(document, line) && !line.starts_with("| Here | There |")) {
+    }
+    std::getline(document, line);  // the rule below the heads
+    unsigned rows = 0;
+    for (; std::getline(document, line) && line.starts_with("|"); ++rows) {
+        const std::string cell = line.substr(line.rfind('|', line.size() - 2));
+        std::sregex_iterator one(cell.begin(), cell.end(), name);
+        EXPECT_NE(one, std::sregex_iterator()) << "no guard: " << line;
+        for (; one != std::sregex_iterator(); ++one) {
+            EXPECT_NE(std::ranges::find(guards(), (*one)[1].str(), &Guard::name), guards().end())
+                << (*one)[1];
+        }
+    }
+    EXPECT_GT(rows, 0u);
+}
+
 }  // namespace
