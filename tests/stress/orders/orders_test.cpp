@@ -10,8 +10,17 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <ostream>
 #include <regex>
 #include <string>
+
+// Names, where GoogleTest would print bytes that differ from run to run.
+static void PrintTo(const NamedScenario& scenario, std::ostream* to) {
+    *to << scenario.name;
+}
+static void PrintTo(const Guard& guard, std::ostream* to) {
+    *to << guard.name;
+}
 
 namespace {
 
