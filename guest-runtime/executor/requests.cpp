@@ -173,9 +173,9 @@ uint32_t cops_executor_move_request(
         }
     }
     for (uint32_t slot = 0; slot < ctx->group->num_slots && !batched && found == 0; ++slot) {
-        const cops_slot_state& state = ctx->group->slot_states[slot];
-        if (state.task == id) {
-            *generation = state.generation;
+        const cops_slot_state& slot_state = ctx->group->slot_states[slot];
+        if (slot_state.task == id) {
+            *generation = slot_state.generation;
             found = slot + 1;
         }
     }

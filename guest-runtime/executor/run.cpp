@@ -210,10 +210,22 @@ void begin_turn(Context& ctx, Task& task) {
     ctx.yielded = 0;
 }
 
+// A completion that came since overtaken() was left to us, for we were masked. Unmasking took it.
+bool overtaken_in_leaving(const Context& ctx) {
+    return ctx.serves_least == 0
+           && (load_relaxed(&ctx.ready) & more_urgent_than(ctx.running_level)) != 0;
+}
+
 void run_task(Context& ctx, Task& task) {
     begin_turn(ctx, task);
     void* frame = task.frame;
     cops_executor_leave(&ctx);
+    if (overtaken_in_leaving(ctx)) {
+        cops_executor_enter(&ctx);
+        change_state(task, COPS_TASK_READY);
+        put_back(ctx, task, /*head=*/true);
+        return;
+    }
     resume(frame);
     cops_executor_enter(&ctx);
     settle(ctx, task, Leaves::stack);

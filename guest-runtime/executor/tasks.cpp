@@ -35,6 +35,9 @@ Task* pop_shared(Group& group) {
         if (compare_exchange(&group.free_tasks, head, desired)) {
             return &task;
         }
+        // Not what the exchange found: its failure orders nothing, and the entry may be in a
+        // segment that was added meanwhile.
+        head = load_acquire(&group.free_tasks);
     }
 }
 

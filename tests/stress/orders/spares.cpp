@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "guards.hpp"
+
+namespace {
+
+constexpr auto kOneStep = "all that counts is that it is one step";
+constexpr auto kQueueLock = "the lock of the ready queue orders more";
+constexpr auto kFenceBeside = "the fence beside it orders more";
+constexpr auto kKick = "a kick, which the kernel hands over under a lock, orders more";
+constexpr auto kHint = "each reader believes one word alone";
+constexpr auto kVerdict = "parked is read again after it, and orders more";
+constexpr auto kOwn = "orders what this thread did before against nobody";
+
+}  // namespace
+
+const std::vector<Spare>& spares() {
+    static const std::vector<Spare> all = {
+        {"completion.cpp list_slot acquire", kOneStep},
+        {"shared_words.hpp list_slot acquire", kOneStep},
+        {"requests.cpp cops_executor_drain release", kOneStep},
+        {"queue.cpp wants_interrupt fence", "no driver of ours suppresses interrupts"},
+
+        {"mailbox.hpp enter release", kOwn},
+        {"mailbox.hpp leave total", "who misses it waits a little longer"},
+        {"mailbox.hpp post_fence acquire #2", kOneStep},
+        {"mailbox.hpp post_fence acquire #3", kOneStep},
+        {"mailbox.hpp post_fence release #3", "a request only makes the vCPU look"},
+        {"mailbox.hpp request_exit acquire", kOneStep},
+        {"mailbox.hpp take_fences acquire", "kinds, taken next, hand more over"},
+        {"mailbox.hpp take_fences release", "covered by the order of running and posted"},
+        {"mailbox.hpp take_requests release", kOneStep},
+
+        {"queues.cpp cops_executor_asleep acquire", kVerdict},
+        {"queues.cpp cops_executor_asleep acquire #2", kVerdict},
+        {"queues.cpp operator() acquire #2", kVerdict},
+        {"requests.cpp free_slot release", kVerdict},
+        {"run.cpp run_task release", kVerdict},
+        {"run.cpp resume_preempted release", kVerdict},
+        {"queues.cpp cops_executor_park_end acquire", kOneStep},
+        {"queues.cpp cops_executor_park_end release", kOneStep},
+        {"queues.cpp cops_executor_park_begin acquire", kFenceBeside},
+        {"queues.cpp cops_executor_park_begin release", kFenceBeside},
+        {"queues.cpp cops_executor_park_begin total", kFenceBeside},
+        {"queues.cpp kick acquire", kFenceBeside},
+        {"queues.cpp kick release", kKick},
+        {"queues.cpp kick total", kFenceBeside},
+        {"queues.cpp cops_executor_close acquire", kOneStep},
+        {"queues.cpp cops_executor_close release", "closing is seen sooner or later"},
+        {"queues.cpp cops_executor_close acquire #2", kOneStep},
+        {"queues.cpp cops_executor_close release #2", "the exchange of parked that follows"},
+        {"queues.cpp cops_executor_close acquire #3", kOneStep},
+        {"queues.cpp cops_executor_set_level fence #2", "cops_executor_leave() fences again"},
+        {"queues.cpp publish release", kHint},
+
+        {"run.cpp set_state release", kQueueLock},
+        {"run.cpp step_aside acquire", kQueueLock},
+        {"run.cpp step_aside release", kQueueLock},
+        {"run.cpp join_task acquire", kOneStep},
+        {"run.cpp cops_executor_preempt acquire", kOneStep},
+        {"run.cpp cops_executor_preempt release", "it goes on on this hart"},
+        {"run.cpp resume_preempted acquire", "the token of a wake is taken in sleep()"},
+        {"run.cpp resume_preempted release #2", kOneStep},
+        {"tasks.cpp pop_shared acquire #2", "its load of the head orders more"},
+        {"tasks.cpp pop_shared release", kOneStep},
+        {"tasks.cpp push_shared acquire", kOneStep},
+        {"tasks.cpp release_task acquire", kOneStep},
+    };
+    return all;
+}
