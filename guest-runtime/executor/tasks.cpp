@@ -270,7 +270,7 @@ int cops_executor_level(cops_executor_context* ctx, cops_task_id id) {
 
 int cops_executor_state(cops_executor_context* ctx, cops_task_id id) {
     const Task* task = executor::find(*ctx->group, id);
-    const uint64_t word = task == nullptr ? 0 : executor::load_acquire(&task->state);
+    const uint64_t word = task == nullptr ? 0 : executor::load_relaxed(&task->state);
     return executor::generation_of(word) == executor::generation_of(id)
                    && executor::state_of(word) != COPS_TASK_FREE
                ? static_cast<int>(executor::state_of(word))

@@ -91,6 +91,15 @@ void park_against_spawn(Execution& execution) {
     execution.threads = {[&] { world.machine.run_once(); }, [&] { world.machine.run_hart(); }};
 }
 
+// The same, with a task that stays for the next turn there unless somebody has nothing to do.
+template <Of of>
+void park_against_lone(Execution& execution) {
+    World& world = make<of>(execution);
+    world.context(0).keeps_lone = 1;
+    start(world.context(0), spawns_and_computes(world), 5, kPinned);
+    execution.threads = {[&] { world.machine.run_once(); }, [&] { world.machine.run_hart(); }};
+}
+
 // ---- Token or sleep: the wake comes while its task goes to sleep, and runs it where it wakes it.
 
 template <Of of>
@@ -343,6 +352,7 @@ constexpr NamedScenario kScenarios[] = {
     {"park_against_wake_in_kernel", park_against_wake<Of::kernel>},
     {"park_against_spawn", park_against_spawn<Of::process>},
     {"park_against_spawn_in_kernel", park_against_spawn<Of::kernel>},
+    {"park_against_lone", park_against_lone<Of::process>},
     {"park_against_open", park_against_open<Of::process>},
     {"park_against_open_in_kernel", park_against_open<Of::kernel>},
     {"suspend_against_wake", suspend_against_wake<Of::process>},

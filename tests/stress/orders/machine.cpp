@@ -42,10 +42,21 @@ int Machine::run_once() {
     return reason;
 }
 
+// The runtime lets some time pass, in which its turn may come.
+bool Machine::takes_lone() {
+    for (unsigned i = 0; i < harts_.size(); ++i) {
+        const std::uint64_t lone = cops_executor_lone(here(), i);
+        if (lone != 0 && cops_executor_share_lone(here(), i, lone) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void Machine::sleep() {
     Hart& hart = harts_[this_thread()];
     hart.enabled = false;
-    if (cops_executor_park_begin(here()) != 0) {
+    if (cops_executor_park_begin(here()) != 0 && !takes_lone()) {
         if (asleep_is_wrong_ && cops_executor_asleep(here()) != 0 && !stopped_) {
             explorer::fail("called asleep while a wake is on its way");
         }

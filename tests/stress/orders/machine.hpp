@@ -39,6 +39,7 @@ private:
     };
 
     void take_interrupt();
+    bool takes_lone();
     void sleep();
 
     Side side_;
