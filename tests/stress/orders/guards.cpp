@@ -23,7 +23,9 @@ const std::vector<Guard>& guards() {
         {"level_is_given_before_the_look",
          {"queues.cpp cops_executor_set_level fence"},
          "level_against_queue"},
-        {"level_is_read_after_queueing", {"queues.cpp put_in_uncounted fence"}, "level_against_queue"},
+        {"level_is_read_after_queueing",
+         {"queues.cpp put_in_uncounted fence"},
+         "level_against_queue"},
         {"lock_acquires", {"queues.cpp try_lock acquire"}, "park_against_wake"},
         {"lock_releases", {"queues.cpp unlock release"}, "park_against_wake"},
 

@@ -10,11 +10,13 @@ from harness import build, stats
 
 ROUNDS = 5
 # Threads' time over ours.
-FLOORS = {"spawn": 10, "yield": 10, "wake": 10, "handover": 10, "channel": 10, "mutex": 1, "cross": 2, "preempt": 8}
+FLOORS = {"spawn": 10, "yield": 10, "wake": 10, "handover": 10, "channel": 10, "mutex": 1, "cross": 2, "preempt": 8,
+          "tick": 8}
 MEANING = {"spawn": "spawn, run, exit, join", "yield": "yield to another", "wake": "wake and switch",
            "handover": "mutex to who waits", "channel": "item through a queue of 4", "mutex": "lock and unlock, free",
            "cross": "wake to a sleeping hart, until it runs (2 harts, 2 workers)",
-           "preempt": "from one that computes to another, by the user timer; threads: stacks, by a timer's signal"}
+           "preempt": "from one that computes to another, by the user timer; threads: two stacks, by signals",
+           "tick": "the user timer comes, and who computes goes on; threads: a timer's signal comes"}
 NATIVE_LIMIT = 1.5  # our time over the native one, with the engine's own mean taken out
 
 

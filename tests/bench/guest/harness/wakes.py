@@ -22,7 +22,8 @@ QUESTIONS = 3000  # Comparisons of the two clocks; the shortest counts.
 LAST_QUESTION = (1 << 64) - 1
 MARK = 0x6D656574696E6721  # And its complement: no copy of the program has both.
 WAYS = {"poll": "found by polling, at a switch", "interrupt": "user interrupt, maybe_yield() each step",
-        "preempt": "user interrupt and preemption, no maybe_yield()", "kernel": "through the kernel",
+        "preempt": "user interrupt and preemption, no maybe_yield()", "timer": "user timer alone, each 5 ms",
+        "upcall": "upcall of the kernel and preemption, without N", "kernel": "through the kernel",
         "idle": "the guest slept"}
 
 
@@ -73,13 +74,13 @@ def _write_messages(pipe, meeting, source):
         os.write(pipe, struct.pack("<Q", time.monotonic_ns()))
 
 
-def _once(options, app, seed):
+def _once(options, app, seed, isa):
     """Results of one guest: {"ways": {way: {what: [ns]}}, "sleep": {kind: [ns]}, "spin": {kind: ns}, "error":}"""
     with tempfile.TemporaryDirectory() as scratch:
         fifo = os.path.join(scratch, "messages")
         os.mkfifo(fifo)
         pipe = os.open(fifo, os.O_RDWR)
-        command = [build.COPS, "run", "--engine", options.engine, "--grant", f"m=file:{fifo}:ro", "--", app, "/host/m",
+        command = [build.COPS, "run", "--engine", options.engine, "--isa", isa, "--grant", f"m=file:{fifo}:ro", "--", app, "/host/m",
                    str(COUNT)]
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         text, offset, error = [], 0, 0
@@ -103,13 +104,15 @@ def _once(options, app, seed):
 def _results(text, offset, error):
     result = {"ways": {}, "sleep": {}, "spin": {}, "error": error}
     for line in build.lines(text, "wake"):
-        way = result["ways"].setdefault(line["subject"], {"handler": [], "resumed": []})
+        way = result["ways"].setdefault(line["subject"], {"handler": [], "resumed": [], "lost": []})
         # As integers: a float has too few digits for the sum.
         sent = int(line["sent"]) + offset
         way["resumed"].append(int(line["resumed"]) - sent)
         # The last entry before it ran; one from before the write, as for the end of a turn, is another's.
         if int(line["handler"]) >= sent:
             way["handler"].append(int(line["handler"]) - sent)
+    for line in build.lines(text, "lost"):
+        result["ways"][line["subject"]]["lost"].append(int(line["ns"]))
     for line in build.lines(text, "sleep"):
         result["sleep"].setdefault(line["subject"], []).append(int(line["late"]))
     for line in build.lines(text, "spin"):
@@ -122,7 +125,8 @@ def measure(options):
     rounds = options.rounds or ROUNDS
     samples = []
     for number in range(rounds):
-        samples.append(_once(options, app, number))
+        samples.append(_once(options, app, number, "n=on"))
+        samples[-1]["ways"] |= _once(options, app, number, "n=off")["ways"]
         line = "  ".join(f"{way} {statistics.median(one['resumed']) / 1e3:.1f} us"
                          for way, one in samples[-1]["ways"].items())
         build.progress(f"round {number + 1}/{rounds} wakes: {line}")
@@ -151,7 +155,8 @@ def report(samples, floors):
     results = {"ways": {}, "sleep": {}, "spin": {}}
     for way, meaning in WAYS.items():
         print(f"  {meaning}")
-        for what, name in (("handler", "first handler instruction"), ("resumed", "coroutine resumed")):
+        for what, name in (("handler", "first handler instruction"), ("resumed", "coroutine resumed"),
+                           ("lost", "taken from who computes")):
             text, points = _tail([one["ways"][way][what] for one in samples])
             if points:
                 results["ways"].setdefault(way, {})[what] = points

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The operations of operations.cpp with threads, and that of preempt.cpp with signals: /init of a
- * stock Linux guest with one hart; with two, that of cross.cpp. Everything is measured under SCHED_OTHER and under SCHED_FIFO, and the
- * report takes the faster of the two: op NAME policy=other|fifo ops=IN_A_BATCH batches=N p50=T
- * p99=T most=T    (nanoseconds)
+ * stock Linux guest with one hart; with two, that of cross.cpp. Everything is measured under
+ * SCHED_OTHER and under SCHED_FIFO, and the report takes the faster of the two: op NAME
+ * policy=other|fifo ops=IN_A_BATCH batches=N p50=T p99=T most=T    (nanoseconds)
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -360,6 +360,51 @@ static void pass_the_hart(int signal) {
     switch_stack(&preempt.stacks[self], preempt.stacks[!self]);
 }
 
+static volatile int timer_signals;
+
+static void count_signal(int signal) {
+    (void)signal;
+    timer_signals = timer_signals + 1;
+}
+
+/* The program goes on afterwards. */
+static void compute_alone(struct samples* samples) {
+    int seen = timer_signals;
+    uint64_t last = ticks();
+    for (int i = -kWarmUp; i < kBatches;) {
+        uint64_t time = ticks();
+        if (timer_signals != seen) {
+            seen = timer_signals;
+            time = ticks();
+            if (i >= 0) {
+                samples->times[i] = (double)(time - last);
+            }
+            ++i;
+        }
+        last = time;
+    }
+}
+
+static timer_t start_timer(void (*handler)(int)) {
+    /* SA_NODEFER: whoever comes next is not in a handler, and must get signals. */
+    const struct sigaction action = {.sa_handler = handler, .sa_flags = SA_NODEFER};
+    need(sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
+    timer_t timer;
+    need(timer_create(CLOCK_MONOTONIC, NULL, &timer) == 0, "timer_create");
+    const struct itimerspec period = {.it_interval.tv_nsec = kPeriod, .it_value.tv_nsec = kPeriod};
+    need(timer_settime(timer, 0, &period, NULL) == 0, "timer_settime");
+    return timer;
+}
+
+static void measure_tick(void) {
+    static struct samples samples;
+    samples = (struct samples){.operations = 1};
+    const timer_t timer = start_timer(count_signal);
+    compute_alone(&samples);
+    timer_delete(timer);
+    print(&samples, "tick");
+}
+
 static void measure_preempt(void) {
     static struct samples samples;
     static _Alignas(16) char stack[65536];
@@ -368,16 +413,7 @@ static void measure_preempt(void) {
     void** const frame = (void**)(stack + sizeof stack - 208);
     frame[0] = (void*)&compute_second;
     preempt.stacks[1] = frame;
-    /* SA_NODEFER: whoever comes next is not in a handler, and must get signals. */
-    const struct sigaction action = {.sa_handler = pass_the_hart, .sa_flags = SA_NODEFER};
-    need(sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
-    timer_t timer;
-    need(timer_create(CLOCK_MONOTONIC, NULL, &timer) == 0, "timer_create");
-    const struct itimerspec period = {
-        .it_interval.tv_nsec = kPeriod,
-        .it_value.tv_nsec = kPeriod
-    };
-    need(timer_settime(timer, 0, &period, NULL) == 0, "timer_settime");
+    const timer_t timer = start_timer(pass_the_hart);
     compute(0);
     timer_delete(timer);
     memcpy(samples.times, preempt.times + kWarmUp, sizeof samples.times);
@@ -458,6 +494,7 @@ static void measure_all(const char* name, int policy) {
     measure_contended();
     measure_channel();
     measure_preempt();
+    measure_tick();
 }
 
 int main(void) {

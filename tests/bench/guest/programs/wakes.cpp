@@ -4,6 +4,7 @@
 // wrote.
 //   ready WAY              now write COUNT times eight bytes, each when the last one was taken
 //   wake WAY sent=T handler=T resumed=T    one of them; host time, then guest times; 0 = none
+//   lost WAY ns=T          what one of them took from the coroutine that computes beside it
 //   spin KIND ns=T         one step of a long computation, by how it looks for more urgent work
 //   sleep KIND late=T      how late sleep_for() came back beside that computation, one of COUNT
 #include <cops/cops.hpp>
@@ -85,6 +86,7 @@ struct Shared {
     std::size_t count = 0;
     bool done = false;
     std::vector<Wake> wakes;
+    std::vector<std::uint64_t> lost;
 };
 
 [[noreturn]] void fail(const char* what) {
@@ -117,13 +119,29 @@ cops::Task<> spin_with_yield(Shared& shared) {
     }
 }
 
-// `Looks`: calls maybe_yield(); else only preemption takes the hart away.
+// Here and not in a library, where a coroutine is not preempted.
+[[gnu::always_inline]] inline std::uint64_t ticks() {
+    std::uint64_t value;
+    __asm__ volatile("rdtime %0" : "=r"(value) : : "memory");
+    return value;
+}
+
+// `Looks`: calls maybe_yield(); else only preemption takes the hart away. A step in which a message
+// was taken, and no other, is longer by what that cost.
 template <bool Looks>
 cops::Task<> spin(Shared& shared) {
+    std::size_t taken = shared.wakes.size();
+    std::uint64_t last = ticks();
     while (!__atomic_load_n(&shared.done, __ATOMIC_RELAXED)) {
         if constexpr (Looks) {
             co_await cops::maybe_yield();
         }
+        const std::uint64_t now = ticks();
+        if (shared.wakes.size() != taken) {
+            taken = shared.wakes.size();
+            shared.lost.push_back(ticks() - last);
+        }
+        last = now;
     }
 }
 
@@ -142,6 +160,8 @@ cops::Task<> measure(
     std::int64_t offset
 ) {
     shared.wakes.clear();
+    shared.lost.clear();
+    shared.lost.reserve(shared.count);
     shared.done = false;
     __atomic_store_n(&meeting.answered, 0, __ATOMIC_RELEASE);
     const cops::TaskId receiver = cops::spawn(receive(shared, offset), level);
@@ -158,6 +178,17 @@ cops::Task<> measure(
             "wake %s sent=%lu handler=%lu resumed=%lu\n", way, wake.sent, wake.handler, wake.resumed
         );
     }
+    for (const std::uint64_t time : shared.lost) {
+        std::printf("lost %s ns=%lu\n", way, time);
+    }
+}
+
+// Completions only come to light when the user timer looks for them.
+cops::Task<> measure_timer(Shared& shared) {
+    constexpr std::uint64_t kUserSoftware = 1;
+    __asm__ volatile("csrc %0, %1" : : "i"(COPS_CSR_UIE), "r"(kUserSoftware));
+    co_await measure("timer", shared, kUrgent, &spin<false>, kPatient, 0);
+    __asm__ volatile("csrs %0, %1" : : "i"(COPS_CSR_UIE), "r"(kUserSoftware));
 }
 
 // ---- What looking for urgent work costs ----
@@ -228,12 +259,16 @@ cops::Task<int> cops_main(int argc, char** argv) {
     }
     shared.fd = *fd;
     compare_clocks();
-    if (cops::has_user_interrupts()) {
-        __asm__ volatile("csrw %0, %1" : : "i"(COPS_CSR_UTVEC), "r"(&bench_interrupt_entry));
+    if (!cops::has_user_interrupts()) {
+        co_await measure("upcall", shared, kUrgent, &spin<false>, kPatient, 0);
+        std::puts("end");
+        co_return 0;
     }
+    __asm__ volatile("csrw %0, %1" : : "i"(COPS_CSR_UTVEC), "r"(&bench_interrupt_entry));
     co_await measure("poll", shared, kEqual, &spin_with_yield, kEqual, 0);
     co_await measure("interrupt", shared, kUrgent, &spin<true>, kPatient, 0);
     co_await measure("preempt", shared, kUrgent, &spin<false>, kPatient, 0);
+    co_await measure_timer(shared);
     co_await measure("kernel", shared, kUrgent, &spin<true>, kPatient, cops::kCurrentPosition);
     co_await measure("idle", shared, kUrgent, &nothing, kPatient, 0);
     co_await measure_sleep("each", shared, &spin<true>);
