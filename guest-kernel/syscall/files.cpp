@@ -20,11 +20,8 @@ namespace kernel {
 namespace {
 
 // Linux, asm-generic.
-constexpr std::uint32_t kAccessMode = 3;  // O_ACCMODE
 constexpr std::uint32_t kCreate = 0100;
 constexpr std::uint32_t kDirectoryOnly = 0200000;
-constexpr std::uint32_t kCloseOnExec = 02000000;
-constexpr std::uint32_t kAppend = 02000;
 constexpr std::uint64_t kAtEmptyPath = 0x1000;
 constexpr std::uint32_t kCharacterDevice = 0020620;
 constexpr std::uint32_t kReadableDirectory = 0040555;
@@ -227,15 +224,6 @@ std::int64_t vector_call(Thread& thread, Arguments args, bool write) {
     return total;
 }
 
-std::int64_t add_descriptor(Process& process, FileRef file, std::uint32_t flags, int from = 0) {
-    const Result<int> added = process.files.add(&*file, (flags & kCloseOnExec) != 0, from);
-    if (!added) {
-        return negative(added.error());
-    }
-    file.release();
-    return *added;
-}
-
 Async<std::int64_t> host_transfer(Operation& operation, File& file, Transfer transfer) {
     Process& process = *operation.owner;
     auto* const buffer = heap::make<PinnedBuffer>();
@@ -381,15 +369,6 @@ Async<std::int64_t> open_slowly(
         remember_path(*opened.file, path);
     }
     co_return add_descriptor(*operation.owner, FileRef(opened.file), flags);
-}
-
-std::int64_t close_now(Process& process, int descriptor) {
-    const Result<File*> file = process.files.remove(descriptor);
-    if (!file) {
-        return negative(file.error());
-    }
-    release_file(*file);
-    return 0;
 }
 
 std::int64_t stat_now(const File& file, virtio_cops_stat& out) {
@@ -567,70 +546,6 @@ std::int64_t sys_faccessat(Thread& thread, Arguments args) {
         return negative(Errno::no_entry);
     }
     return (args[2] & kWriteAccess) != 0 ? negative(Errno::read_only) : 0;
-}
-
-std::int64_t sys_dup(Process& process, Arguments args) {
-    const Result<File*> file = process.files.get(static_cast<int>(args[0]));
-    return file ? add_descriptor(process, FileRef(*file), 0) : negative(file.error());
-}
-
-std::int64_t sys_dup3(Process& process, Arguments args) {
-    const Result<File*> file = process.files.get(static_cast<int>(args[0]));
-    if (!file) {
-        return negative(file.error());
-    }
-    FileRef kept(*file);
-    if (args[0] == args[1] || args[1] >= FileTable::kMax) {
-        return negative(args[0] == args[1] ? Errno::invalid : Errno::bad_descriptor);
-    }
-    close_now(process, static_cast<int>(args[1]));
-    return add_descriptor(
-        process, std::move(kept), static_cast<std::uint32_t>(args[2]), static_cast<int>(args[1])
-    );
-}
-
-std::int64_t sys_fcntl(Process& process, Arguments args) {
-    enum Command : std::uint64_t {
-        dup_fd = 0,
-        get_fd,
-        set_fd,
-        get_flags,
-        set_flags,
-        dup_exec = 1030
-    };
-    const Result<File*> found = process.files.get(static_cast<int>(args[0]));
-    if (!found) {
-        return negative(found.error());
-    }
-    FileRef file(*found);
-    switch (args[1]) {
-    case dup_fd:
-    case dup_exec:
-        return add_descriptor(
-            process,
-            std::move(file),
-            args[1] == dup_exec ? kCloseOnExec : 0,
-            static_cast<int>(std::min<std::uint64_t>(args[2], FileTable::kMax))
-        );
-    case get_fd:
-        return process.files.close_on_exec(static_cast<int>(args[0])) ? 1 : 0;
-    case set_fd:
-    case set_flags:
-        return 0;
-    case get_flags:
-        return file->flags & (kAccessMode | kAppend);
-    default:
-        return negative(Errno::invalid);
-    }
-}
-
-std::int64_t sys_ioctl(Process& process, Arguments args) {
-    const Result<File*> found = process.files.get(static_cast<int>(args[0]));
-    if (!found) {
-        return negative(found.error());
-    }
-    const FileRef file(*found);
-    return negative(Errno::not_terminal);  // no line discipline: the console passes bytes
 }
 
 }  // namespace kernel

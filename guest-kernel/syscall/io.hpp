@@ -35,6 +35,12 @@ Async<std::int64_t> open_slowly(
     std::uint32_t mode,
     std::uint32_t level
 );
+/// Of O_*, as Linux numbers them.
+inline constexpr std::uint32_t kAccessMode = 3;  ///< O_ACCMODE
+inline constexpr std::uint32_t kAppend = 02000;
+inline constexpr std::uint32_t kCloseOnExec = 02000000;
+/// The lowest free descriptor that is not below `from`, or a negative errno.
+std::int64_t add_descriptor(Process& process, FileRef file, std::uint32_t flags, int from = 0);
 /// Closes a descriptor. A host file whose last reference this is waits for the host's answer.
 std::int64_t close_now(Process& process, int descriptor);
 

@@ -12,7 +12,6 @@ namespace kernel {
 namespace {
 
 // Linux, asm-generic.
-constexpr std::uint32_t kAccessMode = 3;  // O_ACCMODE
 constexpr std::uint32_t kWriteOnly = 1;
 constexpr std::uint32_t kReadWrite = 2;
 constexpr std::size_t kConsoleChunk = 1024;

@@ -6,6 +6,7 @@ set(COPS_EXECUTOR_SOURCES
     ${COPS_EXECUTOR_DIR}/queues.cpp
     ${COPS_EXECUTOR_DIR}/requests.cpp
     ${COPS_EXECUTOR_DIR}/run.cpp
+    ${COPS_EXECUTOR_DIR}/sleep.cpp
     ${COPS_EXECUTOR_DIR}/tasks.cpp
 )
 # Interfaces it meets: <executor/executor.h>, <kernel_abi/user_abi.h>, <virtio_cops/virtio_cops.h>.

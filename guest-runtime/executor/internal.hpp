@@ -30,6 +30,9 @@ inline uint64_t bit(uint32_t level) {
 inline uint32_t contexts_of(const Group& group) {
     return load_acquire(&group.num_contexts);  // Partner: cops_executor_init_context().
 }
+inline bool is_only_one(const Group& group) {
+    return load_relaxed(&group.num_contexts) == 1;
+}
 inline bool is_closed(const Context& ctx) {
     return (load_relaxed(&ctx.group->closed) >> ctx.index & 1) != 0;
 }

@@ -15,14 +15,14 @@ bool is_pinned(const Task& task) {
     return (task.flags & COPS_SPAWN_PINNED) != 0 || keeps_stack(load_relaxed(&task.state));
 }
 
-// Where coroutines of one level wake each other and suspend, `stealable` changes twice at each
-// switch. The level that runs stays offered: so the word does not change, and the other harts,
-// which look at it at each of their switches, have it in their caches.
+// `offered` to `stealable`, but for the level that runs: where coroutines of one level wake each
+// other and suspend, that bit of `stealable` changes twice at each switch. So the word stays, and
+// the other harts, which look at it at each of their switches, have it in their caches.
 void offer(Context& owner) {
-    const uint64_t stale = load_relaxed(&owner.offered);
+    const uint64_t offered = load_relaxed(&owner.offered);
     const uint64_t kept =
-        owner.running_level < VIRTIO_COPS_LEVELS ? stale & bit(owner.running_level) : 0;
-    if ((owner.stealable | kept) != stale) {
+        owner.running_level < VIRTIO_COPS_LEVELS ? offered & bit(owner.running_level) : 0;
+    if ((owner.stealable | kept) != offered) {
         store_relaxed(&owner.offered, owner.stealable | kept);
     }
 }
@@ -35,6 +35,10 @@ bool is_lone(const Context& owner, const Task& task) {
 void count_stealable(Context& owner, const Task& task) {
     if (owner.unpinned[task.queue_level]++ == 0) {
         store_relaxed(&owner.stealable, owner.stealable | bit(task.queue_level));
+        const uint64_t offered = load_relaxed(&owner.offered);
+        if ((offered | owner.stealable) != offered) {
+            store_relaxed(&owner.offered, offered | owner.stealable);
+        }
     }
 }
 
@@ -102,7 +106,7 @@ void kick_one(Context& ctx, uint64_t candidates) {
 // is open, the owner first. `alone`: nothing else is ready there.
 void kick(Context& ctx, const Context& owner, bool pinned, bool alone) {
     const Group& group = *ctx.group;
-    if (contexts_of(group) == 1) {
+    if (is_only_one(group)) {
         return;
     }
     fence();  // Partner: park_begin() publishes `parked`, fences, then looks at the queues.
@@ -145,23 +149,34 @@ void kick_for_lone(Context& ctx) {
 
 // Stays for the next turn here.
 bool becomes_lone(const Context& ctx, const Context& owner, const Task& task, bool alone) {
-    return alone && &owner == &ctx && ctx.keeps_lone != 0 && ctx.current != 0 && !is_pinned(task)
-           && contexts_of(*ctx.group) > 1;
+    return alone && &owner == &ctx && ctx.keeps_lone != 0 && ctx.current != 0 && !is_pinned(task);
+}
+
+// The queue's lock is held. True = it stays for the next turn.
+bool put_among_several(const Context& ctx, Context& owner, Task& task, bool alone) {
+    const bool lone = becomes_lone(ctx, owner, task, alone);
+    put_in_uncounted(owner, task, /*head=*/false, kNone);
+    if (lone) {
+        store_relaxed(&owner.lone, task.index + 1);
+    } else if (!is_pinned(task)) {
+        count_stealable(owner, task);
+    }
+    if (owner.lone != 0 && task.queue_level < task_of_link(*owner.group, owner.lone)->queue_level) {
+        share_lone(owner);
+    }
+    return lone;
 }
 
 void put_and_tell(Context& ctx, Context& owner, Task& task) {
     lock(owner);
     const bool alone = owner.ready == 0;
     const bool pinned = is_pinned(task);
-    const bool lone = becomes_lone(ctx, owner, task, alone);
-    put_in_uncounted(owner, task, /*head=*/false, kNone);
-    if (lone) {
-        store_relaxed(&owner.lone, task.index + 1);
-    } else if (!pinned) {
-        count_stealable(owner, task);
-    }
-    if (owner.lone != 0 && task.queue_level < task_of_link(*owner.group, owner.lone)->queue_level) {
-        share_lone(owner);
+    const bool several = !is_only_one(*ctx.group);
+    bool lone = false;
+    if (several) {
+        lone = put_among_several(ctx, owner, task, alone);
+    } else {
+        put_in(owner, task, /*head=*/false);
     }
     const Claim claim = publish(owner);
     unlock(owner);  // The task may run elsewhere from here on.
@@ -170,7 +185,7 @@ void put_and_tell(Context& ctx, Context& owner, Task& task) {
     }
     if (lone) {
         kick_for_lone(ctx);
-    } else {
+    } else if (several) {
         kick(ctx, owner, pinned, alone);
     }
 }
@@ -215,7 +230,7 @@ void announce(Context& ctx, uint32_t level) {
 uint32_t best_elsewhere(const Context& ctx, uint32_t bound, uint32_t& where) {
     uint32_t best = kNone;
     const Group& group = *ctx.group;
-    const uint32_t contexts = is_closed(ctx) ? 0 : contexts_of(group);
+    const uint32_t contexts = is_only_one(group) || is_closed(ctx) ? 0 : contexts_of(group);
     for (uint32_t i = 0; i < contexts; ++i) {
         const Context& other = *group.contexts[i];
         // `offered` may be stale, and costs nothing to read; `stealable` is true and its hart's.
@@ -321,11 +336,10 @@ Claim publish(Context& ctx) {
     }
     const Claim claim{ctx.claimed, best_of(bits)};
     ctx.claimed = claim.now;
-    offer(ctx);
     if (ctx.published != nullptr && load_relaxed(ctx.published) != bits) {
-        store_release(
-            ctx.published, bits
-        );  // Partner: the host samples it, and at CLAIM re-reads it.
+        // Partner: the host samples it, and at CLAIM re-reads it.
+        store_release(ctx.published, bits);
+        offer(ctx);
     }
     return claim;
 }
@@ -399,7 +413,7 @@ Task* pick(Context& ctx, uint32_t limit) {
             return task;
         }
     }
-    if (contexts_of(*ctx.group) > 1) {
+    if (!is_only_one(*ctx.group)) {
         uint32_t where = 0;
         const uint32_t other = best_elsewhere(ctx, best_of(load_relaxed(&ctx.ready)), where);
         if (other <= limit) {
@@ -419,7 +433,7 @@ Task* pick(Context& ctx, uint32_t limit) {
     const uint32_t best = best_of(ctx.ready);
     if (best <= limit && best != kNone) {
         task = take_head(ctx, best);
-        shared = share_lone(ctx);  // Something else came first.
+        shared = ctx.lone != 0 && share_lone(ctx);  // Something else came first.
     }
     unlock(ctx);
     if (shared) {
@@ -510,91 +524,5 @@ int cops_executor_share_lone(cops_executor_context* ctx, uint32_t index, uint64_
 
 uint32_t cops_executor_best(const cops_executor_context* ctx) {
     return executor::best_of(executor::load_relaxed(&ctx->ready));
-}
-
-uint64_t cops_executor_take_kicks(cops_executor_context* ctx) {
-    const uint64_t kicks = ctx->kicks;
-    ctx->kicks = 0;
-    return kicks;
-}
-
-int cops_executor_close(cops_executor_context* ctx, uint32_t index, uint32_t closed) {
-    cops_executor_group& group = *ctx->group;
-    if (index == 0 || index >= executor::contexts_of(group)) {
-        return executor::kInvalidArgument;
-    }
-    const uint64_t which = executor::bit(index);
-    if (closed != 0) {
-        __atomic_fetch_or(&group.closed, which, __ATOMIC_SEQ_CST);
-        return 0;
-    }
-    __atomic_fetch_and(&group.closed, ~which, __ATOMIC_SEQ_CST);
-    // It may sleep although there is work for it.
-    if ((__atomic_fetch_and(&group.parked, ~which, __ATOMIC_SEQ_CST) & which) != 0) {
-        ctx->kicks |= which;
-    }
-    return 0;
-}
-
-int cops_executor_has_work(const cops_executor_context* ctx) {
-    return executor::best_in_group(*ctx) != executor::kNone || executor::pending(*ctx) != 0
-                   || ctx->batch_count != 0
-               ? 1
-               : 0;
-}
-
-int cops_executor_park_begin(cops_executor_context* ctx) {
-    cops_executor_enter(ctx);
-    executor::retire(*ctx, executor::kNone);
-    __atomic_fetch_or(&ctx->group->parked, executor::bit(ctx->index), __ATOMIC_SEQ_CST);
-    // Partners: kick() queues, fences, then reads `parked`; the host raises wake_pending, fences,
-    // then reads running_level, which is NONE by now.
-    executor::fence();
-    const bool work = cops_executor_has_work(ctx) != 0;
-    cops_executor_leave(ctx);
-    return work ? 0 : 1;
-}
-
-// What we were woken for has waited since.
-void cops_executor_park_end(cops_executor_context* ctx) {
-    const cops_executor_group& group = *ctx->group;
-    __atomic_fetch_and(&ctx->group->parked, ~executor::bit(ctx->index), __ATOMIC_SEQ_CST);
-    for (uint32_t i = 0; i < executor::contexts_of(group); ++i) {
-        const uint64_t lone = cops_executor_lone(ctx, i);
-        if (lone != 0 && lone == executor::load_relaxed(&group.contexts[i]->lone_told)) {
-            cops_executor_share_lone(ctx, i, lone);
-        }
-    }
-}
-
-// A context that sleeps changes nothing. One that woke, ran something and sleeps again while we
-// look has counted a switch.
-int cops_executor_asleep(const cops_executor_context* ctx) {
-    const cops_executor_group& group = *ctx->group;
-    const uint32_t contexts = executor::contexts_of(group);
-    const uint64_t all = executor::more_urgent_than(contexts);
-    const auto all_parked = [&] {
-        return (__atomic_load_n(&group.parked, __ATOMIC_SEQ_CST) & all) == all;
-    };
-    const auto switches = [&] {
-        uint64_t sum = 0;
-        for (uint32_t i = 0; i < contexts; ++i) {
-            sum += executor::load_acquire(&group.contexts[i]->counters.switches);
-        }
-        return sum;
-    };
-    const uint64_t before = switches();
-    if (!all_parked()) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < contexts; ++i) {
-        const cops_executor_context& one = *group.contexts[i];
-        // In this order: a completion makes its task ready, then counts as no longer in flight.
-        if (executor::load_acquire(&one.in_flight) != 0
-            || executor::load_acquire(&one.ready) != 0) {
-            return 0;
-        }
-    }
-    return all_parked() && switches() == before ? 1 : 0;
 }
 }  // extern "C"

@@ -34,8 +34,9 @@ enum class Leaves : uint32_t { stack = 0, hart = COPS_TASK_KEEPS_STACK };
 
 // The running task falls asleep, or goes on when what it waits for has come already. True = asleep:
 // from then on it is another's.
-bool sleep(Context& ctx, Task& task, Leaves leaves, uint32_t asleep, uint32_t token) {
-    const bool keeps = leaves == Leaves::hart;
+template <Leaves leaves>
+bool sleep(Context& ctx, Task& task, uint32_t asleep, uint32_t token) {
+    constexpr bool keeps = leaves == Leaves::hart;
     uint64_t word = load_relaxed(&task.state);
     for (;;) {
         const bool came_first = (word & token) != 0;
@@ -61,15 +62,17 @@ void change_state(Task& task, uint32_t state) {
     }
 }
 
-void step_aside(Context& ctx, Task& task, Leaves leaves) {
+template <Leaves leaves>
+void step_aside(Context& ctx, Task& task) {
     change_state(task, leaves == Leaves::hart ? COPS_TASK_UNBLOCKED : COPS_TASK_READY);
     enqueue(ctx, task);
 }
 
 // Asleep first, then listed with the task it joins: so whoever takes the list may wake it at once.
-bool join_task(Context& ctx, Task& task, Leaves leaves, cops_task_id id) {
+template <Leaves leaves>
+bool join_task(Context& ctx, Task& task, cops_task_id id) {
     const cops_task_id self = id_of(task);
-    if (!sleep(ctx, task, leaves, COPS_TASK_WAITING, COPS_TASK_EVENT)) {
+    if (!sleep<leaves>(ctx, task, COPS_TASK_WAITING, COPS_TASK_EVENT)) {
         return false;
     }
     Task* target = find(*ctx.group, id);
@@ -89,27 +92,28 @@ bool join_task(Context& ctx, Task& task, Leaves leaves, cops_task_id id) {
 
 // Carries out what the running task asked for. False: it asked for what has come already, and goes
 // on at once if it keeps its stack.
-bool settle(Context& ctx, Task& task, Leaves leaves) {
+template <Leaves leaves>
+bool settle(Context& ctx, Task& task) {
     const Action action = static_cast<Action>(ctx.action);
     ctx.action = static_cast<uint32_t>(Action::none);
     switch (action) {
     case Action::yield:
-        step_aside(ctx, task, leaves);
+        step_aside<leaves>(ctx, task);
         return true;
     case Action::yield_to: {
         const uint32_t level = ctx.running_level;
-        step_aside(ctx, task, leaves);
+        step_aside<leaves>(ctx, task);
         queue_first(ctx, ctx.action_task, level);
         return true;
     }
     case Action::suspend:
-        return sleep(ctx, task, leaves, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
+        return sleep<leaves>(ctx, task, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
     case Action::wait:
-        return sleep(ctx, task, leaves, COPS_TASK_WAITING, COPS_TASK_EVENT);
+        return sleep<leaves>(ctx, task, COPS_TASK_WAITING, COPS_TASK_EVENT);
     case Action::join:
-        return join_task(ctx, task, leaves, ctx.action_task);
+        return join_task<leaves>(ctx, task, ctx.action_task);
     case Action::submit:
-        if (!sleep(ctx, task, leaves, COPS_TASK_WAITING, COPS_TASK_EVENT)) {
+        if (!sleep<leaves>(ctx, task, COPS_TASK_WAITING, COPS_TASK_EVENT)) {
             return false;
         }
         queue_request(ctx, task);
@@ -123,7 +127,7 @@ bool settle(Context& ctx, Task& task, Leaves leaves) {
     case Action::none:  // Suspended by an awaiter that is not ours: only a wake can bring it back.
         break;
     }
-    return sleep(ctx, task, leaves, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
+    return sleep<leaves>(ctx, task, COPS_TASK_SUSPENDED, COPS_TASK_TOKEN);
 }
 
 bool must_submit(Context& ctx, uint32_t next) {
@@ -228,7 +232,7 @@ void run_task(Context& ctx, Task& task) {
     }
     resume(frame);
     cops_executor_enter(&ctx);
-    settle(ctx, task, Leaves::stack);
+    settle<Leaves::stack>(ctx, task);
 }
 
 // Something better than the running coroutine is ready, and that one can lose the hart.
@@ -359,7 +363,7 @@ int cops_executor_block(cops_executor_context* ctx, void* stack, void** frame) {
     task.home = ctx->index;
     // Its event may come at once, from another hart; but it goes on here, and only from the loop,
     // which is on another stack then.
-    const bool waits = executor::settle(*ctx, task, executor::Leaves::hart);
+    const bool waits = executor::settle<executor::Leaves::hart>(*ctx, task);
     if (waits) {
         ctx->current = 0;
         ctx->running_task = 0;

@@ -5,10 +5,10 @@ const std::vector<Guard>& guards() {
     static const std::vector<Guard> all = {
         // Sleeping and kicking (docs/design/executor.md, "Shared words and their partners").
         {"park_looks_after_it_announces",
-         {"queues.cpp cops_executor_park_begin fence"},
+         {"sleep.cpp cops_executor_park_begin fence"},
          "park_against_wake"},
         {"kernel_hart_looks_after_it_announces",
-         {"queues.cpp cops_executor_park_begin fence"},
+         {"sleep.cpp cops_executor_park_begin fence"},
          "park_against_wake_in_kernel"},
         {"kick_looks_after_it_queues", {"queues.cpp kick fence"}, "park_against_spawn"},
         {"kernel_kick_looks_after_it_queues",
@@ -18,7 +18,7 @@ const std::vector<Guard>& guards() {
          {"queues.cpp kick_for_lone fence"},
          "park_against_lone"},
         {"open_hands_itself_to_who_parks",
-         {"queues.cpp cops_executor_close release #3"},
+         {"sleep.cpp cops_executor_close release #3"},
          "park_against_open"},
         {"level_is_given_before_the_look",
          {"queues.cpp cops_executor_set_level fence"},
@@ -66,11 +66,11 @@ const std::vector<Guard>& guards() {
 
         // "All asleep": cops_executor_asleep().
         {"verdict_takes_the_sleepers_switches",
-         {"queues.cpp operator() acquire"},
+         {"sleep.cpp operator() acquire"},
          "request_against_verdict"},
-        {"verdict_sees_who_sleeps", {"queues.cpp operator() total"}, "request_against_verdict"},
+        {"verdict_sees_who_sleeps", {"sleep.cpp operator() total"}, "request_against_verdict"},
         {"verdict_sees_who_woke",
-         {"queues.cpp cops_executor_park_end total"},
+         {"sleep.cpp cops_executor_park_end total"},
          "request_against_verdict"},
 
         // Completions: device, kernel, executor.
@@ -81,7 +81,7 @@ const std::vector<Guard>& guards() {
         {"sleeping_looks_after",
          {"run.cpp cops_executor_run fence",
           "run.cpp cops_executor_leave fence",
-          "queues.cpp cops_executor_park_begin fence"},
+          "sleep.cpp cops_executor_park_begin fence"},
          "completion_against_sleep"},
         {"device_looks_at_levels_after_it_raises",
          {"completion.cpp choose_path fence"},
