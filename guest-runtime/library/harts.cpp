@@ -106,25 +106,6 @@ bool add_thread() {
     std::exit(EXIT_FAILURE);
 }
 
-// How long a hart of several looks around before it sleeps, in 1 / kLooks of a second. It doubles
-// when a sleep was so short that looking had been better, and halves otherwise.
-constexpr unsigned kShortest = 50'000;
-constexpr unsigned kLongest = 5'000;
-constinit thread_local std::uint64_t patience = 0;  // ticks of the time counter
-
-void learn(std::uint64_t slept) {
-    const std::uint64_t timebase = runtime.attach.timebase;
-    const std::uint64_t other = slept < timebase / kLongest ? 2 * patience : patience / 2;
-    patience = std::clamp(other, timebase / kShortest, timebase / kLongest);
-}
-
-// Nobody else wants the hart.
-bool may_look_around(const cops_executor_context& context) {
-    return __atomic_load_n(&context.kernel_line->others, __ATOMIC_RELAXED) == 0
-           && __atomic_load_n(&context.host_line->yield_level, __ATOMIC_RELAXED)
-                  >= VIRTIO_COPS_LEVELS;
-}
-
 bool takes_from_others(const cops_executor_context& context) {
     const cops_executor_group& group = *runtime.group;
     return __atomic_load_n(&group.num_contexts, __ATOMIC_ACQUIRE) > 1
@@ -149,30 +130,16 @@ bool take_lone(cops_executor_context& context) {
     return false;
 }
 
-bool work_comes(cops_executor_context& context) {
-    const std::uint64_t begun = time_now();
-    while (time_now() - begun < patience && may_look_around(context)) {
-        if (cops_executor_has_work(&context) != 0 || take_lone(context)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // With UIE clear an interrupt that comes after the last look stays pending and ends the wfi.
 void idle(cops_executor_context& context) {
-    const bool helps = takes_from_others(context);
-    if (helps && work_comes(context)) {
-        return;
-    }
     if (has_user_interrupts()) {
         clear_csr<COPS_CSR_USTATUS>(COPS_USTATUS_UIE);
         stop_timer();
     }
     bool slept = false;
-    const std::uint64_t begun = time_now();
     // A lone task is told to those that are parked: one from before that is looked at here.
-    const bool asleep = cops_executor_park_begin(&context) != 0 && !(helps && take_lone(context));
+    const bool asleep = cops_executor_park_begin(&context) != 0
+                        && !(takes_from_others(context) && take_lone(context));
     send_kicks();  // completions found on the way here may be others' work
     if (asleep) {
         if (cops_executor_asleep(&context) != 0
@@ -186,7 +153,6 @@ void idle(cops_executor_context& context) {
         }
     }
     cops_executor_park_end(&context);
-    learn(time_now() - begun);
     if (slept) {
         cops_executor_drain(&context, COPS_DRAIN_INTERRUPT);
     }
