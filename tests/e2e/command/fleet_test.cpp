@@ -113,4 +113,41 @@ TEST_F(Fleet, requests_and_wakes_are_told_by_level) {
     EXPECT_THAT(result.out, HasSubstr("median"));
 }
 
+/// What `name` is said of in `report`.
+Json guest_of(const Json& report, const std::string& name) {
+    for (const Json& one : report["guests"]) {
+        if (one["name"] == name) {
+            return one;
+        }
+    }
+    return nullptr;
+}
+
+TEST_F(Fleet, a_guest_that_fills_its_code_cache_slows_its_neighbour_by_no_more_than_its_share) {
+    const std::string neighbour =
+        "policy = \"fair\"\nworkers = 1\n[[guest]]\nname = \"neighbour\"\nengine = \"dbt\"\n"
+        "kernel = \""
+        + guest("bare-work") + "\"\n";
+    ASSERT_EQ(up(neighbour).exit_code, 0);
+    const Json alone = guest_of(report(), "neighbour")["vcpus"][0];
+
+    const auto result =
+        up(neighbour
+           + "[[guest]]\nname = \"filler\"\nengine = \"dbt\"\ncode-cache = \"1M\"\nkernel = \""
+           + guest("bare-fill-code") + "\"\n");
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const Json both = report();
+    const Json beside = guest_of(both, "neighbour")["vcpus"][0];
+    const Json filler = guest_of(both, "filler")["vcpus"][0];
+    EXPECT_GE(filler["engine"]["flushes"], 20);
+    EXPECT_LE(filler["engine"]["code_bytes"], 1 << 20);
+    ASSERT_GT(guest_of(both, "filler")["ended_ns"], guest_of(both, "neighbour")["ended_ns"]);
+
+    // Its own code stays, and of the one processor it has its half.
+    EXPECT_EQ(beside["instructions"], alone["instructions"]);
+    EXPECT_EQ(beside["engine"]["flushes"], 0);
+    EXPECT_EQ(beside["engine"]["translated_blocks"], alone["engine"]["translated_blocks"]);
+    EXPECT_LE(beside["wait_ns"].get<double>(), 1.5 * beside["run_ns"].get<double>());
+}
+
 }  // namespace
