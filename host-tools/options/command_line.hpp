@@ -22,6 +22,7 @@ struct UpCommand {
     bool no_boards = false;
     std::optional<std::string> policy;
     std::optional<unsigned> workers;
+    std::optional<unsigned> poll_us;
     std::optional<std::string> log_level;
     bool engine_stats = false;
     bool perf_map = false;

@@ -11,6 +11,7 @@ std::string_view example_fleet() {
 policy = "priority"     # "priority": the most urgent coroutine of all guests runs first.
                         # "fair": guests share the workers by weight, levels mean nothing.
 workers = 1             # Host threads that run the guests' virtual CPUs.
+poll = 200              # A worker with nothing to run looks for work so many us before it sleeps.
 log-level = "warning"   # trace, debug, info, warning, error, critical or off.
 
 [[guest]]

@@ -144,6 +144,12 @@ constexpr std::array kFleetOptions{
         [](FleetOptions& f, Text v, const Context&) {
             f.workers = static_cast<unsigned>(parse_number(v, 1, kMaxWorkers));
         }},
+    FleetOption{"poll", "US", ValueKind::number, Place::anywhere,
+        "a worker with nothing to run looks for work for at most US microseconds before it sleeps, "
+        "0 to 1000 [200]",
+        [](FleetOptions& f, Text v, const Context&) {
+            f.poll_us = static_cast<unsigned>(parse_number(v, 0, 1000));
+        }},
     FleetOption{"json", "FILE", ValueKind::text, Place::command_line,
         "write the report of the run to FILE, for machines",
         [](FleetOptions& f, Text v, const Context& c) { f.json = parse_path(v, c.base); }},

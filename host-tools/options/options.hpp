@@ -30,6 +30,7 @@ struct GuestOptions {
 struct FleetOptions {
     unsigned workers = 1;
     std::string policy = "priority";
+    unsigned poll_us = 200;
     std::string log_level = "warning";
     bool engine_stats = false;
     bool perf_map = false;

@@ -201,7 +201,7 @@ Result<std::unique_ptr<Fleet>> Fleet::create(const FleetConfig& config, ConsoleS
     impl.config = config;
     share_open_files(impl.config);
     impl.pool = std::make_unique<sched::WorkerPool>(
-        sched::PoolOptions{.workers = config.workers}, std::move(policy)
+        sched::PoolOptions{.workers = config.workers, .poll_ns = config.poll_ns}, std::move(policy)
     );
     std::shared_ptr<PerfMap> perf_map;
     if (config.perf_map) {

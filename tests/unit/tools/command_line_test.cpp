@@ -74,6 +74,8 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
          "fair",
          "--workers",
          "3",
+         "--poll",
+         "70",
          "--dump-dtb",
          "t.dtb",
          "--log-level",
@@ -111,6 +113,7 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
     EXPECT_EQ(guest.config.cops_device_id, 42U);
     EXPECT_EQ(fleet.policy, "fair");
     EXPECT_EQ(fleet.workers, 3U);
+    EXPECT_EQ(fleet.poll_us, 70U);
     EXPECT_EQ(fleet.log_level, "debug");
     EXPECT_EQ(fleet.json, "r.json");
     EXPECT_EQ(guest.app, "app");
@@ -173,12 +176,14 @@ TEST(RunCommandLine, mistakes_are_usage_errors_that_say_what_is_wrong) {
 
 TEST(UpCommandLine, options_override_wherever_they_stand) {
     for (const Words& words :
-         {Words{"up", "--policy", "fair", "--workers", "2", "--no-boards", "f.toml"},
-          Words{"up", "f.toml", "--policy", "fair", "--workers", "2", "--no-boards"}}) {
+         {Words{"up", "--policy", "fair", "--workers", "2", "--poll", "0", "--no-boards", "f.toml"},
+          Words{"up", "f.toml", "--policy", "fair", "--workers", "2", "--poll", "0", "--no-boards"}
+         }) {
         const auto command = std::get<UpCommand>(parse(words));
         EXPECT_EQ(command.file, "f.toml");
         EXPECT_EQ(command.policy, "fair");
         EXPECT_EQ(command.workers, 2U);
+        EXPECT_EQ(command.poll_us, 0U);
         EXPECT_TRUE(command.no_boards);
         EXPECT_EQ(command.log_level, std::nullopt);
     }

@@ -52,6 +52,7 @@ TEST(FleetFile, every_key_reaches_its_field) {
     const FleetOptions fleet = parse(R"(
 policy = "fair"
 workers = 2
+poll = 0
 log-level = "info"
 [[guest]]
 name = "a"
@@ -80,6 +81,7 @@ no-boards = false
 )");
     EXPECT_EQ(fleet.policy, "fair");
     EXPECT_EQ(fleet.workers, 2U);
+    EXPECT_EQ(fleet.poll_us, 0U);
     EXPECT_EQ(fleet.log_level, "info");
     ASSERT_EQ(fleet.guests.size(), 2U);
     const GuestOptions& a = fleet.guests[0];
@@ -123,7 +125,7 @@ TEST(FleetFile, errors_name_file_line_key_and_what_is_accepted) {
         AllOf(
             StartsWith("/fleets/test.toml:2: unknown key 'polcy'"),
             HasSubstr("did you mean 'policy'"),
-            HasSubstr("accepted: policy, workers, log-level or guest")
+            HasSubstr("accepted: policy, workers, poll, log-level or guest")
         )
     );
     EXPECT_THAT(

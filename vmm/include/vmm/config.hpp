@@ -70,6 +70,8 @@ struct GuestConfig {
 struct FleetConfig {
     unsigned workers = 1;  ///< Host threads that run vCPUs.
     std::string policy = "priority";
+    /// A worker with nothing to run looks for work for so long before it sleeps, at most.
+    Nanos poll_ns = 200'000;
     /// Tell Linux `perf` what translated guest code is, in /tmp/perf-PID.map. Needs engines that
     /// translate to host code.
     bool perf_map = false;

@@ -79,6 +79,7 @@ void WorkerPool::stop() {
     {
         const std::lock_guard guard(lock_);
         stopping_ = true;
+        news_.fetch_add(1, std::memory_order_relaxed);
         for (const auto& worker : workers_) {
             if (worker->engine != nullptr) {
                 worker->engine->wake();
@@ -108,6 +109,7 @@ void WorkerPool::work(Worker& worker) {
             entry = pick(worker, turn);
         }
         if (entry != nullptr) {
+            end_wait(worker, turn.now);
             run_turn(worker, *entry, turn);
         } else if (!poll(worker)) {
             sleep(worker);
@@ -147,9 +149,7 @@ VcpuEntry* WorkerPool::pick(Worker& worker, Turn& turn) {
     turn.level = entry.sample.level;
     decide_publication(worker, entry, turn);
     if (ready_count_ != 0) {
-        if (Worker* other = sleeping_worker(worker.index); other != nullptr) {
-            wake_worker(*other);
-        }
+        call_worker(worker.index);
     }
     return &entry;
 }
@@ -293,8 +293,7 @@ void WorkerPool::end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, State ne
     entry.asked = false;
     entry.state = next;
     if (next == State::ready) {
-        entry.since = turn.now;
-        ++ready_count_;
+        begin_waiting(entry, turn.now);
     } else if (next == State::ended) {
         apply(EventKind::remove, entry, turn.now, kNoLevel);
     }
@@ -334,20 +333,47 @@ void WorkerPool::decide_publication(const Worker& worker, const VcpuEntry& entry
     }
 }
 
-/// Looks for work a little longer: cheaper than to sleep and be woken. True: there is some.
+/// Looks for work a little longer: cheaper than to sleep and be woken. True: there may be some.
 bool WorkerPool::poll(Worker& worker) {
+    Nanos timer = 0;
+    std::uint64_t seen = 0;
     const Nanos begin = monotonic_now();
-    Nanos now = begin;
-    bool found = false;
-    do {
-        found = worker.engine->reap() != 0;
+    if (worker.idle_since == 0) {
+        worker.idle_since = begin;
+        worker.poll_end = begin + worker.governor.begin_wait();
+    }
+    if (begin >= worker.poll_end) {
+        return false;
+    }
+    {
         const std::lock_guard guard(lock_);
+        if (ready_count_ != 0 || !worker.tasks.empty() || stopping_) {
+            return true;
+        }
+        ++polling_;
+        seen = news_.load(std::memory_order_relaxed);
+        timer = next_timer();
+    }
+    bool found = false;
+    Nanos now = begin;
+    while (!found && now < worker.poll_end) {
+        // The lock orders what is found; here only that there is something.
+        found = worker.engine->reap() != 0 || news_.load(std::memory_order_relaxed) != seen;
         now = monotonic_now();
-        found =
-            found || ready_count_ != 0 || !worker.tasks.empty() || stopping_ || next_timer() <= now;
-        worker.times.poll_ns += found || now - begin >= options_.poll_ns ? now - begin : 0;
-    } while (!found && now - begin < options_.poll_ns);
+        found = found || timer <= now;
+    }
+    const std::lock_guard guard(lock_);
+    --polling_;
+    worker.times.poll_ns += now - begin;
     return found;
+}
+
+/// What a worker waited for is there, or it slept and was woken.
+void WorkerPool::end_wait(Worker& worker, Nanos now) {
+    if (worker.idle_since != 0) {
+        worker.governor.end_wait(now - worker.idle_since, now < worker.poll_end);
+        worker.idle_since = 0;
+    }
 }
 
 void WorkerPool::sleep(Worker& worker) {
@@ -368,6 +394,7 @@ void WorkerPool::sleep(Worker& worker) {
         }
     }
     worker.engine->wait(deadline);
+    end_wait(worker, monotonic_now());
     const std::lock_guard guard(lock_);
     worker.sleeping = false;
     if (timekeeper_ == &worker) {

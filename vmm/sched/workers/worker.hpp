@@ -2,6 +2,7 @@
 #pragma once
 
 #include "io/engine.hpp"
+#include "sched/workers/poll_governor.hpp"
 #include "sched/workers/worker_pool.hpp"
 
 #include <atomic>
@@ -25,6 +26,10 @@ struct WorkerPool::Worker {
     VcpuEntry* current = nullptr;
     const VcpuEntry* previous = nullptr;  // ran last
     bool sleeping = false;                // in Engine::wait(), and nobody has woken it yet
+    // Owned by the thread.
+    PollGovernor governor{pool.options_.poll_ns};
+    Nanos idle_since = 0;  // begin of the current wait; 0: it does not wait
+    Nanos poll_end = 0;    // of the current wait
     WorkerTimes times;
 };
 

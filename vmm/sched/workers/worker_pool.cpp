@@ -130,14 +130,19 @@ void WorkerPool::claim(Handle vcpu, const ClaimSample& sample) {
     preempt_for_waiting(now);
 }
 
-void WorkerPool::make_ready(VcpuEntry& entry, Level level, Nanos now) {
-    disarm_timer(entry);
+void WorkerPool::begin_waiting(VcpuEntry& entry, Nanos now) {
     entry.state = State::ready;
     entry.since = now;
+    ++ready_count_;
+    news_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void WorkerPool::make_ready(VcpuEntry& entry, Level level, Nanos now) {
+    disarm_timer(entry);
+    begin_waiting(entry, now);
     // What it showed when it went to sleep counts too: a kernel that waits for a lock sleeps with
     // work.
     entry.sample.level = std::min(level, entry.sample.level);
-    ++ready_count_;
     apply(EventKind::ready, entry, now, entry.sample.level);
 }
 
@@ -164,18 +169,29 @@ void WorkerPool::apply(EventKind kind, const VcpuEntry& entry, Nanos now, Level 
     });
 }
 
-/// Somebody must run a vCPU that became ready: a worker that sleeps, or the one with the least
-/// urgent vCPU.
+/// Somebody must run a vCPU that became ready: a worker that has nothing to do, or the one with the
+/// least urgent vCPU.
 void WorkerPool::find_runner(const VcpuEntry& entry, Nanos now) {
     const unsigned caller = current_worker();
     if (caller < workers_.size() && workers_[caller]->current == nullptr && ready_count_ == 1) {
         return;  // the calling worker is about to pick
     }
-    if (Worker* worker = sleeping_worker(entry.last_worker); worker != nullptr) {
-        wake_worker(*worker);
-    } else {
+    if (!call_worker(entry.last_worker)) {
         preempt_for_waiting(now);
     }
+}
+
+/// True: a worker with nothing to do is about to pick. It polls and has seen the news, or it slept
+/// and was woken, `preferred` if that sleeps.
+bool WorkerPool::call_worker(unsigned preferred) {
+    if (polling_ >= ready_count_) {
+        return true;
+    }
+    if (Worker* worker = sleeping_worker(preferred); worker != nullptr) {
+        wake_worker(*worker);
+        return true;
+    }
+    return false;
 }
 
 void WorkerPool::preempt_for_waiting(Nanos now) {
@@ -217,6 +233,9 @@ void WorkerPool::arm_timer(VcpuEntry& entry, Nanos deadline) {
     timers_.emplace(deadline, entry.id);
     if (earliest && timekeeper_ != nullptr) {
         timekeeper_->engine->wake();  // its sleep is too long now
+    }
+    if (earliest) {
+        news_.fetch_add(1, std::memory_order_relaxed);
     }
 }
 
@@ -265,6 +284,7 @@ void WorkerPool::post(unsigned worker, Task task) {
     const std::lock_guard guard(lock_);
     Worker& target = *workers_[worker];
     target.tasks.push_back(std::move(task));
+    news_.fetch_add(1, std::memory_order_relaxed);
     if (target.sleeping) {
         wake_worker(target);
     } else if (target.current != nullptr) {

@@ -9,6 +9,7 @@
 #include <vmm/error.hpp>
 #include <vmm/types.hpp>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -35,7 +36,9 @@ struct PoolOptions {
     Nanos grace_ns = 50'000;  ///< A victim that was asked to yield has this long to do it.
     Nanos section_ns =
         100'000;  ///< How much longer, once a turn, who must stop runs in a critical section.
-    Nanos poll_ns = 10'000;  ///< A worker with nothing to do looks for so long before it sleeps.
+    /// A worker with nothing to run looks for work for so long before it sleeps, at most
+    /// (PollGovernor). 0: it sleeps at once.
+    Nanos poll_ns = 200'000;
     Nanos provisional_ns =
         100'000;  ///< A vCPU runs so long at the level of its wake-up before a sample.
     io::EngineOptions engine;
@@ -114,6 +117,7 @@ private:
     bool after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKind exit);
     bool poll(Worker& worker);
     void sleep(Worker& worker);
+    static void end_wait(Worker& worker, Nanos now);
 
     // The rest is called with lock_ held.
     VcpuEntry* pick(Worker& worker, Turn& turn);
@@ -123,10 +127,12 @@ private:
     void account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sample);
     void decide_publication(const Worker& worker, const VcpuEntry& entry, Turn& turn) const;
     bool is_least_urgent(const Worker& worker, const VcpuEntry& entry) const;
+    void begin_waiting(VcpuEntry& entry, Nanos now);
     void make_ready(VcpuEntry& entry, Level level, Nanos now);
     void change_claim(VcpuEntry& entry, const ClaimSample& sample, Nanos now);
     void leave(VcpuEntry& entry, Nanos now);
     void find_runner(const VcpuEntry& entry, Nanos now);
+    bool call_worker(unsigned preferred);
     void preempt_for_waiting(Nanos now);
     void ask_to_look(VcpuEntry& entry);
     Worker* sleeping_worker(unsigned preferred);
@@ -145,6 +151,10 @@ private:
     std::map<VcpuId, std::unique_ptr<VcpuEntry>> by_id_;  // grows only
     std::set<Timer> timers_;                              // of idle vCPUs
     std::size_t ready_count_ = 0;
+    std::size_t polling_ = 0;  // workers in poll()
+    /// Changes whenever a worker that polls could find something. Written with the lock held, read
+    /// without it.
+    std::atomic<std::uint64_t> news_{0};
     const Worker* timekeeper_ = nullptr;  // the sleeping worker that wakes for timers_
     bool stopping_ = false;
 
