@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/engine.hpp"
 #include "fleet/guest.hpp"
-#include "sched/policy/policy.hpp"
 #include "sched/workers/clock.hpp"
-#include "sched/workers/worker_pool.hpp"
+#include "sched/workers/host_thread.hpp"
+#include "sched/workers/vcpu_scheduler.hpp"
 
 #include <vmm/fleet.hpp>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <pthread.h>
@@ -26,7 +25,60 @@ namespace vmm {
 namespace {
 
 constexpr unsigned kMostWorkers = 256;
+constexpr unsigned kMostThreads = 1024;     // of vCPUs, where each has one
 constexpr unsigned kMostOpenFiles = 65535;  // virtio-cops: a handle's index has 16 bits
+
+/// How many threads run vCPUs.
+unsigned host_threads(const FleetConfig& config) {
+    if (!sched::host_mode(config.policy)) {
+        return config.workers;
+    }
+    unsigned vcpus = 0;
+    for (const GuestConfig& guest : config.guests) {
+        vcpus += guest.cpus;
+    }
+    return vcpus;
+}
+
+/// Not an error, but who asked for it may not know the machine.
+void warn_of_few_cpus(const FleetConfig& config) {
+    const std::size_t cpus = sched::allowed_cpus().size();
+    if (config.workers <= cpus) {
+        return;
+    }
+    if (sched::host_mode(config.policy)) {
+        spdlog::warn(
+            "vCPUs were to have {} CPUs, but the process may use {} of this host: they have those",
+            config.workers,
+            cpus
+        );
+    } else {
+        spdlog::warn(
+            "{} workers share the {} CPUs that the process may use of this host: one that the host "
+            "takes off keeps its vCPU waiting, however urgent",
+            config.workers,
+            cpus
+        );
+    }
+}
+
+Result<void> check_tenant(const std::string& guest, const Tenant& tenant) {
+    if (tenant.base_level >= kLevels || tenant.ceiling >= kLevels) {
+        return fail(
+            ErrorKind::configuration, fmt::format("{}: levels go from 0 to {}", guest, kLevels - 1)
+        );
+    }
+    if (tenant.weight == 0) {
+        return fail(ErrorKind::configuration, fmt::format("{}: the weight is 0", guest));
+    }
+    if (tenant.nice && (*tenant.nice < -20 || *tenant.nice > 19)) {
+        return fail(
+            ErrorKind::configuration,
+            fmt::format("{}: nice values go from -20 to 19, {} is none", guest, *tenant.nice)
+        );
+    }
+    return {};
+}
 
 Result<void> check(const FleetConfig& config) {
     if (config.guests.empty()) {
@@ -38,6 +90,17 @@ Result<void> check(const FleetConfig& config) {
             fmt::format("{} workers are not possible; give 1 to {}", config.workers, kMostWorkers)
         );
     }
+    if (const unsigned threads = host_threads(config); threads > kMostThreads) {
+        return fail(
+            ErrorKind::configuration,
+            fmt::format(
+                "policy {} has a thread for each vCPU, and {} are not possible; at most {}",
+                config.policy,
+                threads,
+                kMostThreads
+            )
+        );
+    }
     std::set<std::string_view> names;
     for (const GuestConfig& guest : config.guests) {
         if (!names.insert(guest.name).second) {
@@ -45,14 +108,8 @@ Result<void> check(const FleetConfig& config) {
                 ErrorKind::configuration, fmt::format("two guests have the name {}", guest.name)
             );
         }
-        if (guest.tenant.base_level >= kLevels || guest.tenant.ceiling >= kLevels) {
-            return fail(
-                ErrorKind::configuration,
-                fmt::format("{}: levels go from 0 to {}", guest.name, kLevels - 1)
-            );
-        }
-        if (guest.tenant.weight == 0) {
-            return fail(ErrorKind::configuration, fmt::format("{}: the weight is 0", guest.name));
+        if (auto sound = check_tenant(guest.name, guest.tenant); !sound) {
+            return sound;
         }
         if (guest.open_files == 0 || guest.open_files > kMostOpenFiles) {
             return fail(
@@ -79,7 +136,7 @@ void share_open_files(FleetConfig& config) {
     constexpr std::uint64_t kOwn = 64;        // standard streams, logs, reports, libraries
     constexpr std::uint64_t kEachWorker = 4;  // ring, event
     constexpr std::uint64_t kEachGuest = 4;   // memory
-    std::uint64_t taken = kOwn + kEachWorker * config.workers;
+    std::uint64_t taken = kOwn + kEachWorker * host_threads(config);
     for (const GuestConfig& guest : config.guests) {
         taken += kEachGuest + guest.grants.size();
     }
@@ -102,8 +159,7 @@ void share_open_files(FleetConfig& config) {
 }  // namespace
 
 std::vector<std::string_view> available_policies() {
-    const auto names = sched::policy_names();
-    return {names.begin(), names.end()};
+    return sched::scheduling_names();
 }
 
 std::vector<std::string_view> available_engines() {
@@ -122,8 +178,8 @@ std::vector<std::string_view> available_engines() {
 
 struct Fleet::Impl {
     FleetConfig config;
-    std::unique_ptr<sched::WorkerPool> pool;
-    std::vector<std::unique_ptr<Guest>> guests;  // destroyed before the pool
+    std::unique_ptr<sched::VcpuScheduler> scheduler;
+    std::vector<std::unique_ptr<Guest>> guests;  // destroyed before the scheduler
     std::thread control;
 
     mutable std::mutex mutex;
@@ -175,8 +231,8 @@ Fleet::~Fleet() {
     if (impl_->control.joinable()) {
         impl_->control.join();
     }
-    if (impl_->pool != nullptr) {
-        impl_->pool->stop();
+    if (impl_->scheduler != nullptr) {
+        impl_->scheduler->stop();
     }
     impl_->guests.clear();
 }
@@ -185,24 +241,21 @@ Result<std::unique_ptr<Fleet>> Fleet::create(const FleetConfig& config, ConsoleS
     if (auto sound = check(config); !sound) {
         return std::unexpected(std::move(sound.error()));
     }
-    auto policy = sched::make_policy(config.policy);
-    if (policy == nullptr) {
-        return fail(
-            ErrorKind::configuration,
-            fmt::format(
-                "there is no policy {}; the policies are {}",
-                config.policy,
-                fmt::join(sched::policy_names(), ", ")
-            )
-        );
+    auto scheduler = sched::VcpuScheduler::create(
+        {.workers = config.workers,
+         .policy = config.policy,
+         .poll_ns = config.poll_ns,
+         .pin = config.pin}
+    );
+    if (!scheduler) {
+        return std::unexpected(std::move(scheduler.error()));
     }
+    warn_of_few_cpus(config);
     std::unique_ptr<Fleet> fleet(new Fleet);
     Impl& impl = *fleet->impl_;
     impl.config = config;
     share_open_files(impl.config);
-    impl.pool = std::make_unique<sched::WorkerPool>(
-        sched::PoolOptions{.workers = config.workers, .poll_ns = config.poll_ns}, std::move(policy)
-    );
+    impl.scheduler = std::move(*scheduler);
     std::shared_ptr<PerfMap> perf_map;
     if (config.perf_map) {
         auto opened = PerfMap::open();
@@ -216,7 +269,7 @@ Result<std::unique_ptr<Fleet>> Fleet::create(const FleetConfig& config, ConsoleS
         auto guest = Guest::create(
             impl.config.guests[i],
             static_cast<std::uint32_t>(i),
-            *impl.pool,
+            *impl.scheduler,
             perf_map,
             [sink, i](std::span<const char> bytes) {
                 if (*sink) {
@@ -238,7 +291,7 @@ Result<void> Fleet::start() {
     if (impl.started) {
         return fail(ErrorKind::usage, "a fleet starts once");
     }
-    if (auto started = impl.pool->start(); !started) {
+    if (auto started = impl.scheduler->start(); !started) {
         return started;
     }
     impl.started = true;
@@ -319,8 +372,8 @@ std::string Fleet::describe() const {
             impl.changed ? ", one waits to be looked at" : ""
         );
     }
-    for (unsigned worker = 0; worker < impl.pool->workers(); ++worker) {
-        text += fmt::format("  worker {}: {}\n", worker, impl.pool->describe_worker(worker));
+    for (unsigned worker = 0; worker < impl.scheduler->workers(); ++worker) {
+        text += fmt::format("  worker {}: {}\n", worker, impl.scheduler->describe_worker(worker));
     }
     for (const auto& guest : impl.guests) {
         text += guest->describe();

@@ -60,7 +60,7 @@ MachineConfig machine_config(const GuestConfig& config) {
 Guest::Guest(
     const GuestConfig& config,
     std::uint32_t index,
-    sched::WorkerPool& pool,
+    sched::VcpuScheduler& pool,
     std::function<void()> changed
 )
     : config_(config)
@@ -71,7 +71,7 @@ Guest::Guest(
 Result<std::unique_ptr<Guest>> Guest::create(
     const GuestConfig& config,
     std::uint32_t index,
-    sched::WorkerPool& pool,
+    sched::VcpuScheduler& pool,
     std::shared_ptr<PerfMap> perf_map,
     ConsoleOutput console,
     std::function<void()> changed
@@ -108,7 +108,8 @@ Result<void> Guest::build(std::shared_ptr<PerfMap> perf_map, ConsoleOutput conso
     }
     for (unsigned hart = 0; hart < config_.cpus; ++hart) {
         ports_.push_back(std::make_unique<Port>(*this, hart));
-        vcpus_.push_back(pool_.add({.guest = index_, .vcpu = hart}, *ports_.back(), config_.tenant)
+        vcpus_.push_back(
+            pool_.add({.guest = index_, .vcpu = hart}, *ports_.back(), config_.tenant, config_.name)
         );
     }
     auto loaded = config_.saved_state.empty()

@@ -7,7 +7,7 @@
 #include "fleet/perf_map.hpp"
 #include "machine/machine.hpp"
 #include "sched/workers/vcpu_port.hpp"
-#include "sched/workers/worker_pool.hpp"
+#include "sched/workers/vcpu_scheduler.hpp"
 
 #include <vmm/config.hpp>
 #include <vmm/error.hpp>
@@ -35,7 +35,7 @@ public:
     static Result<std::unique_ptr<Guest>> create(
         const GuestConfig& config,
         std::uint32_t index,
-        sched::WorkerPool& pool,
+        sched::VcpuScheduler& pool,
         std::shared_ptr<PerfMap> perf_map,
         ConsoleOutput console,
         std::function<void()> changed
@@ -118,7 +118,7 @@ private:
     Guest(
         const GuestConfig& config,
         std::uint32_t index,
-        sched::WorkerPool& pool,
+        sched::VcpuScheduler& pool,
         std::function<void()> changed
     );
     Result<void> build(std::shared_ptr<PerfMap> perf_map, ConsoleOutput console);
@@ -162,7 +162,7 @@ private:
 
     const GuestConfig config_;
     const std::uint32_t index_;
-    sched::WorkerPool& pool_;
+    sched::VcpuScheduler& pool_;
     const std::function<void()> changed_;
 
     std::unique_ptr<GuestCodeNames> code_names_;  // null: no profile asked for
@@ -170,7 +170,7 @@ private:
     std::unique_ptr<GuestIo> io_;
     std::unique_ptr<CopsDevice> device_;
     std::vector<std::unique_ptr<Port>> ports_;
-    std::vector<sched::WorkerPool::Handle> vcpus_;
+    std::vector<sched::VcpuScheduler::Handle> vcpus_;
     std::unique_ptr<GuestDebug> debug_;  // null: no debugger can come
 
     // Control thread; others read it, relaxed, to describe the guest.

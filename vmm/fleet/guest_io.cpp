@@ -80,7 +80,7 @@ io::Opcode to_opcode(std::uint16_t opcode) {
 
 }  // namespace
 
-GuestIo::GuestIo(sched::WorkerPool& pool, std::vector<io::OpenGrant> grants, OperationSink& sink)
+GuestIo::GuestIo(sched::VcpuScheduler& pool, std::vector<io::OpenGrant> grants, OperationSink& sink)
     : pool_(pool)
     , grants_(std::move(grants))
     , sink_(sink) {}

@@ -4,7 +4,7 @@
 #include "device/ports.hpp"
 #include "io/engine.hpp"
 #include "io/grants.hpp"
-#include "sched/workers/worker_pool.hpp"
+#include "sched/workers/vcpu_scheduler.hpp"
 
 #include <virtio_cops/virtio_cops.h>
 #include <vmm/types.hpp>
@@ -32,7 +32,7 @@ protected:
 /// thread is no worker) and stays there.
 class GuestIo final : private io::CompletionSink {
 public:
-    GuestIo(sched::WorkerPool& pool, std::vector<io::OpenGrant> grants, OperationSink& sink);
+    GuestIo(sched::VcpuScheduler& pool, std::vector<io::OpenGrant> grants, OperationSink& sink);
 
     /// Under the device's lock; never completes from inside.
     void start(const virtio_cops::IoOperation& operation);
@@ -62,7 +62,7 @@ private:
     translate_open(const virtio_cops::IoOperation& from, io::Operation& to, Pending& pending) const;
     virtio_cops::HostHandle add_handle(Handle handle);
 
-    sched::WorkerPool& pool_;
+    sched::VcpuScheduler& pool_;
     const std::vector<io::OpenGrant> grants_;
     OperationSink& sink_;
 

@@ -223,7 +223,11 @@ TEST_F(BadInput, fleet_files_with_mistakes_give_3_with_file_and_line) {
     const std::string good = "[[guest]]\napp = \"hello\"\n";
     expect_error(fleet(good + "memroy = 1\n"), 3, {path + ":3:", "'memroy'", "'memory'"});
     expect_error(fleet(good + "cpus = 65\n"), 3, {path + ":3: cpus", "1 to 64"});
-    expect_error(fleet("policy = \"nice\"\n" + good), 3, {path + ":1: policy", "priority or fair"});
+    expect_error(
+        fleet("policy = \"nice\"\n" + good),
+        3,
+        {path + ":1: policy", "priority, fair", "linux-fifo"}
+    );
     expect_error(fleet(good + "cpus = = 2\n"), 3, {path + ":3:"});
     expect_error(
         fleet("[[guest]]\nname=\"a\"\napp=\"hello\"\n[[guest]]\nname=\"a\"\napp=\"hello\"\n"),

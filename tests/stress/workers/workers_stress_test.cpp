@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many fake vCPUs on several workers, woken from everywhere at once: no wake-up is lost, no vCPU is
-// run twice at a time. Meant to be run under ThreadSanitizer too.
+// Many fake vCPUs on several workers or on a thread each, woken from everywhere at once: no wake-up
+// is lost, no vCPU is run twice at a time. Meant to be run under ThreadSanitizer too.
 #include "fake_vcpu.hpp"
-#include "sched/workers/worker_pool.hpp"
+#include "sched/workers/vcpu_scheduler.hpp"
 
 #include <gtest/gtest.h>
 
@@ -24,23 +24,33 @@ struct Consumer {
         eaten.fetch_add(pending);
         return ExitKind::idle;
     }};
-    WorkerPool::Handle handle = nullptr;
+    VcpuScheduler::Handle handle = nullptr;
 };
 
-class Wakes : public testing::TestWithParam<std::string_view> {};
+class Wakes : public testing::TestWithParam<std::string_view> {
+protected:
+    static std::unique_ptr<VcpuScheduler> make(unsigned workers) {
+        auto made = VcpuScheduler::create({.workers = workers, .policy = std::string(GetParam())});
+        EXPECT_TRUE(made) << (made ? "" : made.error().message);
+        return std::move(*made);
+    }
+};
 
 TEST_P(Wakes, none_is_lost_between_threads_and_vcpus) {
     constexpr unsigned kVcpus = 24;
     constexpr unsigned kThreads = 3;
     constexpr std::uint64_t kPosts = 20'000;
-    WorkerPool pool({.workers = 3}, make_policy(GetParam()));
-    ASSERT_TRUE(pool.start());
+    const auto scheduler = make(3);
     std::vector<std::unique_ptr<Consumer>> consumers;
     for (std::uint32_t i = 0; i < kVcpus; ++i) {
         auto consumer = std::make_unique<Consumer>();
-        consumer->handle = pool.add({.guest = i / 2, .vcpu = i % 2}, consumer->vcpu, {});
-        pool.revive(consumer->handle, true);
+        consumer->handle =
+            scheduler->add({.guest = i / 2, .vcpu = i % 2}, consumer->vcpu, {}, "guest");
         consumers.push_back(std::move(consumer));
+    }
+    ASSERT_TRUE(scheduler->start());
+    for (const auto& consumer : consumers) {
+        scheduler->revive(consumer->handle, true);
     }
     std::vector<std::thread> threads;
     for (unsigned t = 0; t < kThreads; ++t) {
@@ -49,9 +59,11 @@ TEST_P(Wakes, none_is_lost_between_threads_and_vcpus) {
             for (std::uint64_t i = 0; i < kPosts; ++i) {
                 Consumer& to = *consumers[random() % kVcpus];
                 to.posted.fetch_add(1);
-                pool.wake(to.handle, WakeCause::completion, static_cast<Level>(random() % 64));
+                scheduler->wake(
+                    to.handle, WakeCause::completion, static_cast<Level>(random() % 64)
+                );
                 if (random() % 16 == 0) {
-                    pool.kick(to.handle);
+                    scheduler->kick(to.handle);
                 }
             }
         });
@@ -63,7 +75,7 @@ TEST_P(Wakes, none_is_lost_between_threads_and_vcpus) {
         while (consumer->eaten.load() != consumer->posted.load()) {
             std::this_thread::yield();
         }
-        pool.remove(consumer->handle);
+        scheduler->remove(consumer->handle);
         consumer->vcpu.wait_until_gone();
     }
 }
@@ -71,8 +83,7 @@ TEST_P(Wakes, none_is_lost_between_threads_and_vcpus) {
 TEST_P(Wakes, vcpus_wake_each_other_round_a_ring) {
     constexpr unsigned kVcpus = 16;
     constexpr std::uint64_t kRounds = 3'000;
-    WorkerPool pool({.workers = 2}, make_policy(GetParam()));
-    ASSERT_TRUE(pool.start());
+    const auto scheduler = make(2);
     std::vector<std::unique_ptr<Consumer>> ring;
     Latch done;
     for (std::uint32_t i = 0; i < kVcpus; ++i) {
@@ -89,28 +100,28 @@ TEST_P(Wakes, vcpus_wake_each_other_round_a_ring) {
                     done.count();
                 } else {
                     next.posted.fetch_add(pending);
-                    pool.wake(next.handle, WakeCause::interrupt, static_cast<Level>(i));
+                    scheduler->wake(next.handle, WakeCause::interrupt, static_cast<Level>(i));
                 }
             }
             return ExitKind::idle;
         };
-        self.handle = pool.add({.guest = i}, self.vcpu, {});
+        self.handle = scheduler->add({.guest = i}, self.vcpu, {}, "guest");
     }
+    ASSERT_TRUE(scheduler->start());
     for (const auto& vcpu : ring) {
-        pool.revive(vcpu->handle, true);
+        scheduler->revive(vcpu->handle, true);
     }
     ring[0]->posted.fetch_add(1);
-    pool.wake(ring[0]->handle, WakeCause::interrupt);
+    scheduler->wake(ring[0]->handle, WakeCause::interrupt);
     done.wait_for(1);
     for (const auto& vcpu : ring) {
-        pool.remove(vcpu->handle);
+        scheduler->remove(vcpu->handle);
         vcpu->vcpu.wait_until_gone();
     }
 }
 
 TEST_P(Wakes, vcpus_come_and_go_while_others_compute) {
-    WorkerPool pool({.workers = 3}, make_policy(GetParam()));
-    ASSERT_TRUE(pool.start());
+    const auto scheduler = make(3);
     std::vector<std::unique_ptr<Consumer>> busy;
     for (std::uint32_t i = 0; i < 4; ++i) {
         auto one = std::make_unique<Consumer>();
@@ -118,22 +129,25 @@ TEST_P(Wakes, vcpus_come_and_go_while_others_compute) {
         one->vcpu.script = [](FakeVcpu& self, const RunContext& context) {
             return self.compute(context);
         };
-        one->handle = pool.add({.guest = i}, one->vcpu, {});
-        pool.revive(one->handle, true);
+        one->handle = scheduler->add({.guest = i}, one->vcpu, {}, "guest");
         busy.push_back(std::move(one));
     }
     Consumer visitor;
-    visitor.handle = pool.add({.guest = 9}, visitor.vcpu, {});
+    visitor.handle = scheduler->add({.guest = 9}, visitor.vcpu, {}, "guest");
+    ASSERT_TRUE(scheduler->start());
+    for (const auto& one : busy) {
+        scheduler->revive(one->handle, true);
+    }
     for (int i = 0; i < 2000; ++i) {
-        pool.revive(visitor.handle, i % 2 == 0);
+        scheduler->revive(visitor.handle, i % 2 == 0);
         visitor.posted.fetch_add(1);
-        pool.start_vcpu(visitor.handle);
-        pool.wake(visitor.handle, WakeCause::completion, 1);
-        pool.remove(visitor.handle);
+        scheduler->start_vcpu(visitor.handle);
+        scheduler->wake(visitor.handle, WakeCause::completion, 1);
+        scheduler->remove(visitor.handle);
         visitor.vcpu.wait_until_gone();
     }
     for (const auto& one : busy) {
-        pool.remove(one->handle);
+        scheduler->remove(one->handle);
         one->vcpu.wait_until_gone();
     }
 }
@@ -142,6 +156,7 @@ std::string name_of(const testing::TestParamInfo<std::string_view>& info) {
     return std::string(info.param);
 }
 INSTANTIATE_TEST_SUITE_P(Policies, Wakes, testing::ValuesIn(policy_names()), name_of);
+INSTANTIATE_TEST_SUITE_P(Host, Wakes, testing::Values("linux"), name_of);
 
 }  // namespace
 }  // namespace vmm::sched::test

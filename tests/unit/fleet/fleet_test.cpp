@@ -101,6 +101,18 @@ TEST(FleetConfig, a_bad_tenant_is_refused) {
     EXPECT_NE(error_of({.guests = {config}}).find("levels"), std::string::npos);
     config.tenant = {.weight = 0};
     EXPECT_NE(error_of({.guests = {config}}).find("weight"), std::string::npos);
+    config.tenant = {.nice = 20};
+    EXPECT_NE(error_of({.guests = {config}}).find("-20 to 19"), std::string::npos);
+}
+
+TEST(FleetConfig, more_threads_than_are_possible_are_refused) {
+    FleetConfig config{.policy = "linux", .guests = {}};
+    for (int i = 0; i < 17; ++i) {
+        config.guests.push_back(guest("poweroff", ("guest" + std::to_string(i)).c_str()));
+        config.guests.back().cpus = 64;
+    }
+    const std::string said = error_of(config);
+    EXPECT_NE(said.find("1088 are not possible; at most 1024"), std::string::npos) << said;
 }
 
 TEST(FleetConfig, an_impossible_number_of_open_files_is_refused) {
@@ -184,6 +196,27 @@ TEST(Fleet, one_guest_ends_and_others_go_on) {
     EXPECT_EQ(report.guests[3].outcome.ending, Ending::stopped);
 }
 
+TEST(Fleet, guests_on_threads_of_their_own_go_on_beside_one_that_computes) {
+    Consoles consoles;
+    auto fleet = start(
+        {.policy = "linux",
+         .guests = {guest("spin"), guest("echo"), guest("idle"), guest("reset"), guest("status")}},
+        consoles
+    );
+    fleet->console_input(1, std::string("hello."));
+    consoles.wait_for(1, "hello.");
+    consoles.wait_for(3, "rrr");
+    while (fleet->report().guests[4].outcome.ending == Ending::running) {
+    }
+    fleet->stop();
+    fleet->wait();
+    const FleetReport report = fleet->report();
+    EXPECT_EQ(report.policy, "linux");
+    EXPECT_EQ(report.guests[0].outcome.ending, Ending::stopped);
+    EXPECT_EQ(report.guests[1].outcome.ending, Ending::powered_off);
+    EXPECT_EQ(report.guests[4].outcome.status, 7U);
+}
+
 TEST(FleetSave, a_saved_guest_continues_here_and_in_another_fleet) {
     Consoles before;
     auto fleet = start({.guests = {guest("echo")}}, before);
@@ -237,8 +270,8 @@ TEST(Fleet, an_idle_guest_is_not_run) {
     EXPECT_LT(fleet->report().guests[0].vcpus[0].instructions, 1000U);
 }
 
-TEST(Fleet, equal_guests_share_a_worker_under_every_policy) {
-    for (const char* policy : {"priority", "fair"}) {
+TEST(Fleet, equal_guests_share_a_worker_or_cpu_under_every_policy) {
+    for (const char* policy : {"priority", "fair", "linux"}) {
         Consoles consoles;
         auto fleet =
             start({.policy = policy, .guests = {guest("spin", "a"), guest("spin", "b")}}, consoles);

@@ -4,6 +4,7 @@
 #include <vmm/types.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct Tenant {
                                        ///< or boards are switched off).
     Level ceiling = 0;                 ///< Claims more urgent than this are cut to it.
     std::uint32_t weight = 100;        ///< Share within a level, relative to the others'.
+    std::optional<int> nice;  ///< Of its threads under `linux-nice`, -20 to 19; nothing: as far
+                              ///< from 0 as base_level is from the default, at most 19.
 };
 
 /// What one guest's code caches hold together by default, split evenly over its vCPUs.
@@ -68,10 +71,15 @@ struct GuestConfig {
 
 /// A fleet: guests in one process on shared workers under one policy.
 struct FleetConfig {
-    unsigned workers = 1;  ///< Host threads that run vCPUs.
+    /// Host threads that run vCPUs; under a policy of available_policies() that begins with
+    /// "linux" every vCPU has its own thread, and this is the number of CPUs that they may use.
+    unsigned workers = 1;
     std::string policy = "priority";
     /// A worker with nothing to run looks for work for so long before it sleeps, at most.
     Nanos poll_ns = 200'000;
+    /// CPUs of the host: worker k keeps to pin[k], the threads of "linux" to the first `workers` of
+    /// them. Empty: workers run where the process may, those threads on the first CPUs of that.
+    std::vector<unsigned> pin;
     /// Tell Linux `perf` what translated guest code is, in /tmp/perf-PID.map. Needs engines that
     /// translate to host code.
     bool perf_map = false;

@@ -77,12 +77,13 @@ struct GuestReport {
 
 struct FleetReport {
     std::string policy;
-    unsigned workers = 0;
+    unsigned workers = 0;  ///< As configured.
     Nanos wall_ns = 0;
     std::vector<GuestReport> guests;
 };
 
-/// Names that FleetConfig::policy may have.
+/// Names that FleetConfig::policy may have: policies by which workers share out the vCPUs, and the
+/// host's ways to schedule a thread for each vCPU ("linux...").
 std::vector<std::string_view> available_policies();
 /// Names that GuestConfig::engine may have.
 std::vector<std::string_view> available_engines();

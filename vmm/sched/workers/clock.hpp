@@ -15,4 +15,11 @@ inline Nanos monotonic_now() noexcept {
     return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
 }
 
+/// CPU time that the calling thread has used.
+inline Nanos thread_cpu_time() noexcept {
+    timespec used{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return static_cast<Nanos>(used.tv_sec) * 1'000'000'000 + static_cast<Nanos>(used.tv_nsec);
+}
+
 }  // namespace vmm::sched

@@ -12,6 +12,8 @@
 
 namespace vmm::sched {
 
+class WorkerPool;
+
 /// What a vCPU did so far, in nanoseconds of the host's monotonic clock.
 struct VcpuTimes {
     Nanos run_ns = 0;
@@ -23,8 +25,7 @@ struct VcpuTimes {
     std::array<Nanos, kLevels + 1> wait_at{};  ///< By level that it waited at.
 };
 
-/// The pool's record of one vCPU. All of it is guarded by the pool's lock, but `port`, which is
-/// constant.
+/// The pool's record of one vCPU. All of it is guarded by the pool's lock, but what is constant.
 struct VcpuEntry {
     enum class State : std::uint8_t {
         idle,     ///< Waits for an interrupt or its timer.
@@ -34,11 +35,13 @@ struct VcpuEntry {
         ended,    ///< Not in the pool. Only revive() brings it back.
     };
 
-    VcpuEntry(VcpuId vcpu, VcpuPort& vcpu_port, const Tenant& vcpu_tenant)
-        : id(vcpu)
+    VcpuEntry(WorkerPool& owner, VcpuId vcpu, VcpuPort& vcpu_port, const Tenant& vcpu_tenant)
+        : pool(owner)
+        , id(vcpu)
         , port(vcpu_port)
         , tenant(vcpu_tenant) {}
 
+    WorkerPool& pool;
     const VcpuId id;
     VcpuPort& port;
     const Tenant tenant;

@@ -6,8 +6,6 @@
 
 #include <fmt/format.h>
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <bit>
 #include <future>
@@ -18,7 +16,7 @@ namespace {
 using State = VcpuEntry::State;
 
 // The worker that the thread is; null on other threads.
-thread_local const void* this_pool = nullptr;
+thread_local const WorkerPool* this_pool = nullptr;
 thread_local unsigned this_worker = ~0U;
 thread_local io::Engine* this_engine = nullptr;
 
@@ -35,6 +33,10 @@ Level in_claim_scale(Level level, const Tenant& tenant) {
 
 }  // namespace
 
+const WorkerPool* WorkerPool::current() noexcept {
+    return this_pool;
+}
+
 io::Engine* WorkerPool::current_engine() const noexcept {
     return this_pool == this ? this_engine : nullptr;
 }
@@ -43,13 +45,27 @@ unsigned WorkerPool::current_worker() const noexcept {
     return this_pool == this ? this_worker : ~0U;
 }
 
+HostThread WorkerPool::thread_of(const Worker& worker) const {
+    HostThread thread;
+    if (worker.index < options_.threads.size()) {
+        thread = options_.threads[worker.index];
+    }
+    if (thread.name.empty()) {
+        thread.name = fmt::format("cops-w{}", worker.index);
+    }
+    return thread;
+}
+
 Result<void> WorkerPool::start() {
     std::vector<std::future<Result<void>>> started;
     for (const auto& worker : workers_) {
         std::promise<Result<void>> promise;
         started.push_back(promise.get_future());
         worker->thread = std::thread([this, &worker = *worker, up = std::move(promise)]() mutable {
-            pthread_setname_np(pthread_self(), fmt::format("cops-worker-{}", worker.index).c_str());
+            if (auto applied = apply_to_this_thread(thread_of(worker)); !applied) {
+                up.set_value(std::unexpected(std::move(applied.error())));
+                return;
+            }
             auto engine = io::Engine::create(options_.engine);
             if (!engine) {
                 up.set_value(std::unexpected(engine.error()));
@@ -145,6 +161,7 @@ VcpuEntry* WorkerPool::pick(Worker& worker, Turn& turn) {
     worker.previous = &entry;
     entry.since_run = turn.now;
     turn.started = turn.now;
+    turn.cpu_time = options_.host_scheduled ? thread_cpu_time() : 0;
     turn.end = turn.now + decision->slice_ns;
     turn.level = entry.sample.level;
     decide_publication(worker, entry, turn);
@@ -224,9 +241,17 @@ void WorkerPool::account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sa
     // A sample at the end of a stretch is what a clock tick would have found; a vCPU that went idle
     // shows nothing any more, and what it began with counts.
     const Level level = sample.running < kLevels ? sample.running : turn.level;
-    const Nanos ran = turn.now - entry.since_run;
+    const Nanos passed = turn.now - entry.since_run;
+    Nanos ran = passed;
+    if (options_.host_scheduled) {
+        const Nanos cpu_time = thread_cpu_time();
+        ran = std::min(passed, cpu_time - turn.cpu_time);
+        turn.cpu_time = cpu_time;
+    }
     entry.times.run_ns += ran;
     entry.times.run_at[level] += ran;
+    entry.times.wait_ns += passed - ran;
+    entry.times.wait_at[entry.sample.level] += passed - ran;
     entry.since_run = turn.now;
     turn.level = std::min(sample.running, sample.level);
 }

@@ -37,6 +37,7 @@ struct WorkerPool::Worker {
 struct WorkerPool::Turn {
     Nanos now = 0;  // last look at the clock
     Nanos started = 0;
+    Nanos cpu_time = 0;      // of the thread, up to where the turn is accounted; host_scheduled
     Nanos end = 0;           // of the slice
     Nanos grace_end = 0;     // 0: the vCPU was not asked to yield
     Nanos section_end = 0;   // 0: it got no time to finish a critical section

@@ -26,7 +26,7 @@ WorkerPool::~WorkerPool() {
 WorkerPool::Handle WorkerPool::add(VcpuId id, VcpuPort& port, const Tenant& tenant) {
     const std::lock_guard guard(lock_);
     auto& entry = by_id_[id];
-    entry = std::make_unique<VcpuEntry>(id, port, tenant);
+    entry = std::make_unique<VcpuEntry>(*this, id, port, tenant);
     return entry.get();
 }
 

@@ -4,6 +4,7 @@
 #include "io/engine.hpp"
 #include "sched/policy/policy.hpp"
 #include "sched/workers/entry.hpp"
+#include "sched/workers/host_thread.hpp"
 #include "sched/workers/vcpu_port.hpp"
 
 #include <vmm/error.hpp>
@@ -41,6 +42,12 @@ struct PoolOptions {
     Nanos poll_ns = 200'000;
     Nanos provisional_ns =
         100'000;  ///< A vCPU runs so long at the level of its wake-up before a sample.
+    /// What the workers' threads shall be, by worker; without a name, or past the end: `cops-wN`.
+    std::vector<HostThread> threads;
+    unsigned first_worker = 0;  ///< Number of worker 0 where several pools are numbered through.
+    /// The workers share their CPUs with others as the host's kernel decides: of a turn only the
+    /// CPU time that the thread got counts as run, the rest as waited.
+    bool host_scheduled = false;
     io::EngineOptions engine;
 };
 
@@ -91,6 +98,8 @@ public:
     /// be running or ready.
     void claim(Handle vcpu, const ClaimSample& sample);
 
+    /// The pool that the calling thread is a worker of, else null.
+    static const WorkerPool* current() noexcept;
     /// The calling thread's engine and worker when it is one of this pool's workers, else null.
     io::Engine* current_engine() const noexcept;
     unsigned current_worker() const noexcept;
@@ -98,6 +107,7 @@ public:
     void post(unsigned worker, Task task);
 
     unsigned workers() const noexcept { return options_.workers; }
+    unsigned first_worker() const noexcept { return options_.first_worker; }
     const Policy& policy() const noexcept { return *policy_; }
     VcpuTimes times(Handle vcpu) const;
     VcpuEntry::State state(Handle vcpu) const;
@@ -125,6 +135,7 @@ private:
     bool finishes_section(const VcpuEntry& entry, Turn& turn) const;
     void end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, VcpuEntry::State next);
     void account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sample);
+    HostThread thread_of(const Worker& worker) const;
     void decide_publication(const Worker& worker, const VcpuEntry& entry, Turn& turn) const;
     bool is_least_urgent(const Worker& worker, const VcpuEntry& entry) const;
     void begin_waiting(VcpuEntry& entry, Nanos now);
