@@ -261,10 +261,11 @@ TEST_P(Applications, executor_is_an_image_that_no_process_can_change) {
     EXPECT_THAT(storing.out, HasSubstr("the memory is read-only"));
 }
 
-/// Harts of the guest and workers of the host.
+/// Harts of the guest and workers of the host; under the policy `linux` CPUs.
 struct Shape {
     const char* harts;
     const char* workers;
+    const char* policy = "priority";
 };
 
 class OnHarts : public GuestRun, public ::testing::TestWithParam<std::tuple<Cpu, Shape>> {
@@ -273,7 +274,9 @@ protected:
         : GuestRun(std::get<0>(GetParam())) {}
 
     [[nodiscard]] ProcessResult run_on_harts(const std::vector<std::string>& words) const {
-        return run(words, {"--cpus", shape_.harts, "--workers", shape_.workers});
+        return run(
+            words, {"--cpus", shape_.harts, "--workers", shape_.workers, "--policy", shape_.policy}
+        );
     }
 
     const Shape shape_ = std::get<1>(GetParam());
@@ -314,11 +317,16 @@ TEST_P(OnHarts, threads_end_with_their_process_and_the_process_with_its_last_thr
 INSTANTIATE_TEST_SUITE_P(
     Runtime,
     OnHarts,
-    ::testing::Combine(kCpus, ::testing::Values(Shape{"2", "2"}, Shape{"2", "1"}, Shape{"4", "2"})),
+    ::testing::Combine(
+        kCpus,
+        ::testing::Values(
+            Shape{"2", "2"}, Shape{"2", "1"}, Shape{"4", "2"}, Shape{"4", "2", "linux"}
+        )
+    ),
     [](const auto& info) {
         const Shape& shape = std::get<1>(info.param);
         return name_of(std::get<0>(info.param)) + "_" + shape.harts + "_harts_" + shape.workers
-               + "_workers";
+               + (std::string(shape.policy) == "linux" ? "_cpus_of_linux" : "_workers");
     }
 );
 
