@@ -64,6 +64,7 @@ int execute(const UpCommand& command, const Catalogue& catalogue, Signals& signa
     fleet.policy = command.policy.value_or(fleet.policy);
     fleet.workers = command.workers.value_or(fleet.workers);
     fleet.poll_us = command.poll_us.value_or(fleet.poll_us);
+    fleet.pin = command.pin.value_or(fleet.pin);
     fleet.log_level = command.log_level.value_or(fleet.log_level);
     fleet.json = command.json;
     fleet.engine_stats = command.engine_stats;

@@ -238,6 +238,9 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
     if (parser.has("poll")) {
         command.poll_us = given.poll_us;
     }
+    if (parser.has("pin")) {
+        command.pin = given.pin;
+    }
     if (parser.has("log-level")) {
         command.log_level = given.log_level;
     }

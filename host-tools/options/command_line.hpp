@@ -23,6 +23,7 @@ struct UpCommand {
     std::optional<std::string> policy;
     std::optional<unsigned> workers;
     std::optional<unsigned> poll_us;
+    std::optional<std::vector<unsigned>> pin;
     std::optional<std::string> log_level;
     bool engine_stats = false;
     bool perf_map = false;

@@ -10,8 +10,12 @@ std::string_view example_fleet() {
 
 policy = "priority"     # "priority": the most urgent coroutine of all guests runs first.
                         # "fair": guests share the workers by weight, levels mean nothing.
-workers = 1             # Host threads that run the guests' virtual CPUs.
+                        # "linux", "linux-nice", "linux-fifo": a host thread for each virtual CPU,
+                        # which the host's scheduler runs as it likes.
+workers = 1             # Host threads that run the guests' virtual CPUs; under "linux..." the CPUs
+                        # that the threads of the virtual CPUs may use.
 poll = 200              # A worker with nothing to run looks for work so many us before it sleeps.
+# pin = "0-3,8"         # CPUs of the host that the workers keep to, each to one.
 log-level = "warning"   # trace, debug, info, warning, error, critical or off.
 
 [[guest]]
@@ -32,6 +36,7 @@ args = ["/app"]         # The application's words. /app is the application's own
 base-level = 16         # Level of work that carries none: 0 most urgent, 63 least.
 ceiling = 0             # Claims more urgent than this are cut to it.
 weight = 100            # Share among guests at the same level.
+# nice = -5             # Under "linux-nice". Else it follows from base-level: 16 is nice 0.
 
 # Also: engine = "interp", isa = "n=off", no-boards = true, no-reboot = true, timebase = 10000000,
 # cops-device-id = 65535, initrd = ["more.cpio"], dump-dtb = "hasher.dtb".

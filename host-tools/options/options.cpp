@@ -100,6 +100,12 @@ constexpr std::array kGuestOptions{
         [](GuestOptions& g, Text v, const Context&) {
             g.config.tenant.weight = static_cast<std::uint32_t>(parse_number(v, 1, 10000));
         }},
+    GuestOption{"nice", "N", ValueKind::number, Place::fleet_file,
+        "nice value of the guest's threads under the policy linux-nice, -20 to 19 "
+        "[base-level - 16, at most 19]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.tenant.nice = static_cast<int>(parse_signed_number(v, -20, 19));
+        }},
     GuestOption{"timebase", "HZ", ValueKind::number, Place::anywhere,
         "frequency of the guest's time counter [1000000000]",
         [](GuestOptions& g, Text v, const Context&) {
@@ -135,12 +141,14 @@ constexpr std::array kGuestOptions{
 
 constexpr std::array kFleetOptions{
     FleetOption{"policy", "NAME", ValueKind::text, Place::anywhere,
-        "how vCPUs share the workers: priority, fair [priority]",
+        "how vCPUs share the workers: priority, fair; or a host thread for each vCPU, left to the "
+        "host's scheduler: linux, linux-nice, linux-fifo [priority]",
         [](FleetOptions& f, Text v, const Context& c) {
             f.policy = parse_name(v, c.catalogue.policies);
         }},
     FleetOption{"workers", "N", ValueKind::number, Place::anywhere,
-        "host threads that run vCPUs, 1 to 256 [1]",
+        "host threads that run vCPUs, 1 to 256; under linux, linux-nice and linux-fifo the CPUs that "
+        "the vCPUs' threads may use [1]",
         [](FleetOptions& f, Text v, const Context&) {
             f.workers = static_cast<unsigned>(parse_number(v, 1, kMaxWorkers));
         }},
@@ -150,6 +158,10 @@ constexpr std::array kFleetOptions{
         [](FleetOptions& f, Text v, const Context&) {
             f.poll_us = static_cast<unsigned>(parse_number(v, 0, 1000));
         }},
+    FleetOption{"pin", "CPULIST", ValueKind::text, Place::anywhere,
+        "CPUs for the workers, such as 0-3,8: each keeps to one, in this order; the threads of linux, "
+        "linux-nice and linux-fifo to the first N of --workers N [not pinned]",
+        [](FleetOptions& f, Text v, const Context&) { f.pin = parse_cpu_list(v); }},
     FleetOption{"json", "FILE", ValueKind::text, Place::command_line,
         "write the report of the run to FILE, for machines",
         [](FleetOptions& f, Text v, const Context& c) { f.json = parse_path(v, c.base); }},

@@ -31,6 +31,7 @@ struct FleetOptions {
     unsigned workers = 1;
     std::string policy = "priority";
     unsigned poll_us = 200;
+    std::vector<unsigned> pin;  ///< CPUs of the host; empty: the workers keep to none.
     std::string log_level = "warning";
     bool engine_stats = false;
     bool perf_map = false;

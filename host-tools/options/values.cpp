@@ -122,6 +122,49 @@ std::uint64_t parse_number(std::string_view text, std::uint64_t low, std::uint64
     return number;
 }
 
+std::int64_t parse_signed_number(std::string_view text, std::int64_t low, std::int64_t high) {
+    std::int64_t number = 0;
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || rest != text.data() + text.size() || number < low
+        || number > high) {
+        throw BadValue(
+            fmt::format("'{}' is not accepted; give a number from {} to {}", text, low, high)
+        );
+    }
+    return number;
+}
+
+std::vector<unsigned> parse_cpu_list(std::string_view text) {
+    constexpr std::size_t kMostCpus = 8192;  // of any Linux
+    std::vector<bool> seen(kMostCpus);
+    std::vector<unsigned> cpus;
+    std::string_view rest = text;
+    for (bool more = true; more;) {
+        std::uint64_t first = 0;
+        bool good = take_number(rest, first);
+        std::uint64_t last = first;
+        if (good && rest.starts_with('-')) {
+            rest.remove_prefix(1);
+            good = take_number(rest, last);
+        }
+        more = rest.starts_with(',');
+        if (!good || first > last || last >= kMostCpus || (!more && !rest.empty())) {
+            throw BadValue(fmt::format(
+                "'{}' is not a list of CPUs; accepted: numbers and ranges, such as 0-3,8", text
+            ));
+        }
+        rest.remove_prefix(more ? 1 : 0);
+        for (std::uint64_t cpu = first; cpu <= last; ++cpu) {
+            if (seen[cpu]) {
+                throw BadValue(fmt::format("'{}' has CPU {} twice; list each once", text, cpu));
+            }
+            seen[cpu] = true;
+            cpus.push_back(static_cast<unsigned>(cpu));
+        }
+    }
+    return cpus;
+}
+
 std::string parse_name(std::string_view text, std::span<const std::string_view> names) {
     if (std::ranges::find(names, text) == names.end()) {
         throw BadValue(fmt::format(

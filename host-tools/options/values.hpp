@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tools {
 
@@ -26,6 +27,12 @@ std::uint64_t parse_code_cache_size(std::string_view text);
 
 /// Decimal number in [low, high]. Throws BadValue.
 std::uint64_t parse_number(std::string_view text, std::uint64_t low, std::uint64_t high);
+
+/// Decimal number in [low, high], negative ones with a minus sign. Throws BadValue.
+std::int64_t parse_signed_number(std::string_view text, std::int64_t low, std::int64_t high);
+
+/// CPUs as taskset(1) takes them, in the order given, each once: 0-3,8. Throws BadValue.
+std::vector<unsigned> parse_cpu_list(std::string_view text);
 
 /// One of `names`. Throws BadValue, with a guess of what was meant.
 std::string parse_name(std::string_view text, std::span<const std::string_view> names);

@@ -77,6 +77,7 @@ vmm::FleetConfig prepare(const FleetOptions& options, const Images& images) {
         .workers = options.workers,
         .policy = options.policy,
         .poll_ns = 1000 * vmm::Nanos{options.poll_us},
+        .pin = options.pin,
         .perf_map = options.perf_map,
         .guests = {}
     };

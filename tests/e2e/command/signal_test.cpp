@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ctrl-C and SIGTERM at any time: an orderly end, its exit code, nothing half-written.
 #include "command.hpp"
+#include "running.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +11,6 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -21,46 +21,11 @@
 namespace {
 
 using command::guest;
+using command::start;
+using command::wait_for;
 using command::Words;
 using test_support::read_file;
 using ::testing::AnyOf;
-
-/// Starts the command with its output in a file.
-pid_t start(const Words& words, const std::string& output) {
-    const Words all = command::cops(words);
-    std::vector<char*> argv;
-    for (const std::string& word : all) {
-        argv.push_back(const_cast<char*>(word.c_str()));
-    }
-    argv.push_back(nullptr);
-    const pid_t child = ::fork();
-    if (child == 0) {
-        const int fd = ::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        const int null = ::open("/dev/null", O_RDONLY);
-        ::dup2(null, 0);
-        ::dup2(fd, 1);
-        ::dup2(fd, 2);
-        ::execv(argv[0], argv.data());
-        ::_exit(125);
-    }
-    return child;
-}
-
-/// Exit status, 128+n for signal n; kills what takes more than a minute.
-int wait_for(pid_t child) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-    int status = 0;
-    while (::waitpid(child, &status, WNOHANG) == 0) {
-        if (std::chrono::steady_clock::now() > end) {
-            ::kill(child, SIGKILL);
-            ::waitpid(child, &status, 0);
-            ADD_FAILURE() << "the command hangs";
-            return -1;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
 
 /// What a run leaves: its output file, and a report that is whole if it is there at all.
 void check_files(const std::filesystem::path& directory) {

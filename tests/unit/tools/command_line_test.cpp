@@ -76,6 +76,8 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
          "3",
          "--poll",
          "70",
+         "--pin",
+         "0-1,7",
          "--dump-dtb",
          "t.dtb",
          "--log-level",
@@ -114,6 +116,7 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
     EXPECT_EQ(fleet.policy, "fair");
     EXPECT_EQ(fleet.workers, 3U);
     EXPECT_EQ(fleet.poll_us, 70U);
+    EXPECT_THAT(fleet.pin, ElementsAre(0, 1, 7));
     EXPECT_EQ(fleet.log_level, "debug");
     EXPECT_EQ(fleet.json, "r.json");
     EXPECT_EQ(guest.app, "app");
@@ -176,14 +179,37 @@ TEST(RunCommandLine, mistakes_are_usage_errors_that_say_what_is_wrong) {
 
 TEST(UpCommandLine, options_override_wherever_they_stand) {
     for (const Words& words :
-         {Words{"up", "--policy", "fair", "--workers", "2", "--poll", "0", "--no-boards", "f.toml"},
-          Words{"up", "f.toml", "--policy", "fair", "--workers", "2", "--poll", "0", "--no-boards"}
-         }) {
+         {Words{
+              "up",
+              "--policy",
+              "fair",
+              "--workers",
+              "2",
+              "--poll",
+              "0",
+              "--pin",
+              "1-2",
+              "--no-boards",
+              "f.toml"
+          },
+          Words{
+              "up",
+              "f.toml",
+              "--policy",
+              "fair",
+              "--workers",
+              "2",
+              "--poll",
+              "0",
+              "--pin=1-2",
+              "--no-boards"
+          }}) {
         const auto command = std::get<UpCommand>(parse(words));
         EXPECT_EQ(command.file, "f.toml");
         EXPECT_EQ(command.policy, "fair");
         EXPECT_EQ(command.workers, 2U);
         EXPECT_EQ(command.poll_us, 0U);
+        EXPECT_EQ(command.pin, std::vector<unsigned>({1, 2}));
         EXPECT_TRUE(command.no_boards);
         EXPECT_EQ(command.log_level, std::nullopt);
     }
@@ -193,6 +219,7 @@ TEST(UpCommandLine, without_options_the_file_decides) {
     const auto command = std::get<UpCommand>(parse({"up", "f.toml"}));
     EXPECT_EQ(command.policy, std::nullopt);
     EXPECT_EQ(command.workers, std::nullopt);
+    EXPECT_EQ(command.pin, std::nullopt);
     EXPECT_FALSE(command.no_boards);
 }
 
@@ -201,6 +228,7 @@ TEST(UpCommandLine, mistakes_are_usage_errors) {
     EXPECT_THAT(usage_error({"up", "a.toml", "b.toml"}), HasSubstr("one file too many"));
     EXPECT_THAT(usage_error({"up", "--wokers", "1", "a.toml"}), HasSubstr("'--workers'"));
     EXPECT_THAT(usage_error({"up", "--workers", "0", "a.toml"}), HasSubstr("--workers"));
+    EXPECT_THAT(usage_error({"up", "--pin", "0,,1", "a.toml"}), HasSubstr("--pin: '0,,1'"));
 }
 
 TEST(Help, every_form_prints_and_names_what_it_is_about) {

@@ -53,6 +53,7 @@ TEST(FleetFile, every_key_reaches_its_field) {
 policy = "fair"
 workers = 2
 poll = 0
+pin = "4,0-1"
 log-level = "info"
 [[guest]]
 name = "a"
@@ -69,6 +70,7 @@ grant = ["d=dir:data:rw"]
 base-level = 10
 ceiling = 3
 weight = 250
+nice = -3
 timebase = 10000000
 cops-device-id = 42
 dump-dtb = "a.dtb"
@@ -82,6 +84,7 @@ no-boards = false
     EXPECT_EQ(fleet.policy, "fair");
     EXPECT_EQ(fleet.workers, 2U);
     EXPECT_EQ(fleet.poll_us, 0U);
+    EXPECT_THAT(fleet.pin, ElementsAre(4, 0, 1));
     EXPECT_EQ(fleet.log_level, "info");
     ASSERT_EQ(fleet.guests.size(), 2U);
     const GuestOptions& a = fleet.guests[0];
@@ -97,6 +100,7 @@ no-boards = false
     EXPECT_EQ(a.config.tenant.base_level, 10);
     EXPECT_EQ(a.config.tenant.ceiling, 3);
     EXPECT_EQ(a.config.tenant.weight, 250U);
+    EXPECT_EQ(a.config.tenant.nice, -3);
     EXPECT_EQ(a.config.timebase_hz, 10'000'000U);
     EXPECT_EQ(a.config.cops_device_id, 42U);
     EXPECT_EQ(a.config.dump_dtb, "/fleets/a.dtb");
@@ -105,6 +109,7 @@ no-boards = false
     const GuestOptions& b = fleet.guests[1];
     EXPECT_EQ(b.config.name, "guest2");
     EXPECT_EQ(b.config.kernel, "/fleets/Image");
+    EXPECT_EQ(b.config.tenant.nice, std::nullopt);
     EXPECT_EQ(b.config.memory_bytes, std::uint64_t{256} << 20);
     EXPECT_TRUE(b.config.boards);
 }
@@ -125,7 +130,7 @@ TEST(FleetFile, errors_name_file_line_key_and_what_is_accepted) {
         AllOf(
             StartsWith("/fleets/test.toml:2: unknown key 'polcy'"),
             HasSubstr("did you mean 'policy'"),
-            HasSubstr("accepted: policy, workers, poll, log-level or guest")
+            HasSubstr("accepted: policy, workers, poll, pin, log-level or guest")
         )
     );
     EXPECT_THAT(
@@ -139,6 +144,14 @@ TEST(FleetFile, errors_name_file_line_key_and_what_is_accepted) {
     EXPECT_THAT(
         error("[[guest]]\napp = \"hello\"\n\ncpus = 0\n"),
         AllOf(StartsWith("/fleets/test.toml:4: cpus: "), HasSubstr("from 1 to 64"))
+    );
+    EXPECT_THAT(
+        error("[[guest]]\napp = \"hello\"\nnice = -21\n"),
+        AllOf(StartsWith("/fleets/test.toml:3: nice: "), HasSubstr("from -20 to 19"))
+    );
+    EXPECT_THAT(
+        error("pin = \"3-1\"\n[[guest]]\napp = \"hello\"\n"),
+        AllOf(StartsWith("/fleets/test.toml:1: pin: "), HasSubstr("such as 0-3,8"))
     );
     EXPECT_THAT(
         error("[[guest]]\napp = \"hello\"\ngrant = [\"a=file:b\",\n \"c=hdd:d\"]\n"),

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <vector>
 
 namespace tools {
 namespace {
@@ -52,6 +53,43 @@ TEST(Number, limits_are_inclusive) {
 TEST(Number, anything_beside_digits_is_refused) {
     for (const char* text : {"", "x", "1x", " 1", "1 ", "-1", "1.0", "99999999999999999999"}) {
         EXPECT_THROW((void)parse_number(text, 0, 64), BadValue) << text;
+    }
+}
+
+TEST(SignedNumber, limits_are_inclusive_and_nothing_else_is_a_number) {
+    EXPECT_EQ(parse_signed_number("-20", -20, 19), -20);
+    EXPECT_EQ(parse_signed_number("0", -20, 19), 0);
+    EXPECT_EQ(parse_signed_number("19", -20, 19), 19);
+    for (const char* text : {"-21", "20", "", "-", "+1", "--1", "1x", "99999999999999999999"}) {
+        EXPECT_THROW((void)parse_signed_number(text, -20, 19), BadValue) << text;
+    }
+}
+
+TEST(CpuList, keeps_the_order_that_it_is_given) {
+    EXPECT_EQ(parse_cpu_list("3"), std::vector<unsigned>({3}));
+    EXPECT_EQ(parse_cpu_list("0-3,8"), std::vector<unsigned>({0, 1, 2, 3, 8}));
+    EXPECT_EQ(parse_cpu_list("8191,5-6,0"), std::vector<unsigned>({8191, 5, 6, 0}));
+}
+
+TEST(CpuList, what_is_no_list_is_refused) {
+    for (const char* text :
+         {"",
+          ",",
+          "1,",
+          ",1",
+          "3-1",
+          "1-",
+          "-1",
+          "a",
+          "1 ,2",
+          "0x1",
+          "8192",
+          "0-99999999999",
+          "99999999999999999999",
+          "1-2-3",
+          "0,0",
+          "0-3,2"}) {
+        EXPECT_THROW((void)parse_cpu_list(text), BadValue) << text;
     }
 }
 
