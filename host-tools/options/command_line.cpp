@@ -193,6 +193,10 @@ Command parse_run(std::span<const std::string> words, const ValueContext& contex
     if (!guest.config.kernel.empty() && !guest.environment.empty()) {
         throw usage_failure("--env is for applications and has no meaning with --kernel");
     }
+    if (const auto wrong = vmm::contradiction(guest.config.tenant, guest.config.cpus);
+        !wrong.empty()) {
+        throw usage_failure(std::string(wrong));
+    }
     if (guest.config.kernel.empty()) {
         if (rest.empty() || rest.front().empty()) {
             throw usage_failure(

@@ -32,10 +32,13 @@ args = ["/app"]         # The application's words. /app is the application's own
 # grant = ["logs=dir:/var/log:ro", "out=file:result.bin:rw"]
 # env = ["LANG=C"]
 
-# What the guest may claim of the host's time.
+# What the guest may claim of the host's time, all its virtual CPUs together.
 base-level = 16         # Level of work that carries none: 0 most urgent, 63 least.
 ceiling = 0             # Claims more urgent than this are cut to it.
 weight = 100            # Share among guests at the same level.
+# budget-rate = 200     # At most 200/1000 of a CPU above the base level; then claims count as it.
+# budget-burst = 10000  # Microseconds that an unused budget grows to.
+# share = 100           # At least 100/1000 of a CPU while it has work, whatever others claim.
 # nice = -5             # Under "linux-nice". Else it follows from base-level: 16 is nice 0.
 
 # Also: engine = "interp", isa = "n=off", no-boards = true, no-reboot = true, timebase = 10000000,

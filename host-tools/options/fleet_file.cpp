@@ -104,6 +104,10 @@ private:
                 )
             );
         }
+        if (const auto wrong = vmm::contradiction(guest.config.tenant, guest.config.cpus);
+            !wrong.empty()) {
+            throw at(table.source(), fmt::format("guest '{}': {}", guest.config.name, wrong));
+        }
         if (guest.app.empty() && (!guest.arguments.empty() || !guest.environment.empty())) {
             throw at(
                 table.source(),

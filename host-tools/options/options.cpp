@@ -12,6 +12,8 @@ namespace {
 constexpr std::uint64_t kMaxCpus = 64;
 static_assert(vmm::kDefaultLevel == 16, "the help of base-level says so");
 constexpr std::uint64_t kMaxWorkers = 256;
+constexpr std::uint64_t kMostPermille = 1000 * kMaxCpus;
+static_assert(vmm::kDefaultBudgetBurst == 10'000'000, "the help of budget-burst says so");
 constexpr std::array<std::string_view, 7> kLogLevels{
     "trace", "debug", "info", "warning", "error", "critical", "off"
 };
@@ -85,13 +87,13 @@ constexpr std::array kGuestOptions{
         [](GuestOptions& g, Text v, const Context&) {
             g.config.open_files = static_cast<unsigned>(parse_number(v, 1, 65535));
         }},
-    GuestOption{"base-level", "LEVEL", ValueKind::number, Place::fleet_file,
+    GuestOption{"base-level", "LEVEL", ValueKind::number, Place::anywhere,
         "level of work that carries none, 0 (most urgent) to 63 [16]",
         [](GuestOptions& g, Text v, const Context&) {
             g.config.tenant.base_level = static_cast<vmm::Level>(parse_number(v, 0, 63));
         }},
-    GuestOption{"ceiling", "LEVEL", ValueKind::number, Place::fleet_file,
-        "the most urgent level that this guest may claim, 0 to 63 [0]",
+    GuestOption{"ceiling", "LEVEL", ValueKind::number, Place::anywhere,
+        "the most urgent level that this guest may claim, 0 to its base level [0]",
         [](GuestOptions& g, Text v, const Context&) {
             g.config.tenant.ceiling = static_cast<vmm::Level>(parse_number(v, 0, 63));
         }},
@@ -105,6 +107,23 @@ constexpr std::array kGuestOptions{
         "[base-level - 16, at most 19]",
         [](GuestOptions& g, Text v, const Context&) {
             g.config.tenant.nice = static_cast<int>(parse_signed_number(v, -20, 19));
+        }},
+    GuestOption{"budget-rate", "PERMILLE", ValueKind::number, Place::anywhere,
+        "time that the guest may run at levels more urgent than its base level, 1 to 64000 permille "
+        "of one CPU; while it is used up, claims count as the base level [no limit]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.tenant.budget_rate = static_cast<std::uint32_t>(parse_number(v, 1, kMostPermille));
+        }},
+    GuestOption{"budget-burst", "US", ValueKind::number, Place::anywhere,
+        "with budget-rate: what an unused budget grows to, 100 to 60000000 microseconds [10000]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.tenant.budget_burst_ns = parse_number(v, 100, 60'000'000) * 1000;
+        }},
+    GuestOption{"share", "PERMILLE", ValueKind::number, Place::fleet_file,
+        "time that the guest gets whatever others claim, while it has work: 1 to 64000 permille of "
+        "one CPU [none]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.tenant.share = static_cast<std::uint32_t>(parse_number(v, 1, kMostPermille));
         }},
     GuestOption{"timebase", "HZ", ValueKind::number, Place::anywhere,
         "frequency of the guest's time counter [1000000000]",

@@ -62,24 +62,6 @@ void warn_of_few_cpus(const FleetConfig& config) {
     }
 }
 
-Result<void> check_tenant(const std::string& guest, const Tenant& tenant) {
-    if (tenant.base_level >= kLevels || tenant.ceiling >= kLevels) {
-        return fail(
-            ErrorKind::configuration, fmt::format("{}: levels go from 0 to {}", guest, kLevels - 1)
-        );
-    }
-    if (tenant.weight == 0) {
-        return fail(ErrorKind::configuration, fmt::format("{}: the weight is 0", guest));
-    }
-    if (tenant.nice && (*tenant.nice < -20 || *tenant.nice > 19)) {
-        return fail(
-            ErrorKind::configuration,
-            fmt::format("{}: nice values go from -20 to 19, {} is none", guest, *tenant.nice)
-        );
-    }
-    return {};
-}
-
 Result<void> check(const FleetConfig& config) {
     if (config.guests.empty()) {
         return fail(ErrorKind::configuration, "a fleet needs a guest");
@@ -102,15 +84,17 @@ Result<void> check(const FleetConfig& config) {
         );
     }
     std::set<std::string_view> names;
+    std::uint64_t shares = 0;
     for (const GuestConfig& guest : config.guests) {
         if (!names.insert(guest.name).second) {
             return fail(
                 ErrorKind::configuration, fmt::format("two guests have the name {}", guest.name)
             );
         }
-        if (auto sound = check_tenant(guest.name, guest.tenant); !sound) {
-            return sound;
+        if (const auto wrong = contradiction(guest.tenant, guest.cpus); !wrong.empty()) {
+            return fail(ErrorKind::configuration, fmt::format("{}: {}", guest.name, wrong));
         }
+        shares += guest.tenant.share;
         if (guest.open_files == 0 || guest.open_files > kMostOpenFiles) {
             return fail(
                 ErrorKind::configuration,
@@ -122,6 +106,20 @@ Result<void> check(const FleetConfig& config) {
                 )
             );
         }
+    }
+    if (const std::uint64_t most = std::uint64_t{1000} * config.workers; shares > most) {
+        return fail(
+            ErrorKind::configuration,
+            fmt::format(
+                "the guaranteed shares of all guests are {} permille of one CPU, but {} worker{} "
+                "ha{} {}; give less, or more workers",
+                shares,
+                config.workers,
+                config.workers == 1 ? "" : "s",
+                config.workers == 1 ? "s" : "ve",
+                most
+            )
+        );
     }
     return {};
 }

@@ -74,6 +74,9 @@ TEST_F(BadInput, usage_errors_give_2) {
     expect_error({"run", "--kernel", "x", "hello"}, 2, {"takes no application"});
     expect_error({"run", "--polcy", "fair", "hello"}, 2, {"--policy"});
     expect_error({"run", "--policy", "unfair", "hello"}, 2, {"priority", "fair"});
+    expect_error({"run", "--ceiling", "20", "hello"}, 2, {"ceiling", "base level"});
+    expect_error({"run", "--budget-burst", "1000", "hello"}, 2, {"budget rate"});
+    expect_error({"run", "--share", "100", "hello"}, 2, {"--share"});
     expect_error({"run", "--engine", "kvm", "hello"}, 2, {"auto", "interp"});
     expect_error({"run", "--grant", "f=README.md", "hello"}, 2, {"NAME=file:PATH"});
 }
@@ -234,6 +237,8 @@ TEST_F(BadInput, fleet_files_with_mistakes_give_3_with_file_and_line) {
         3,
         {path + ":4:", "two guests", "'a'"}
     );
+    expect_error(fleet(good + "ceiling = 20\n"), 3, {path + ":1:", "ceiling", "base level"});
+    expect_error(fleet(good + "share = 800\n" + good + "share = 300\n"), 3, {"1100 permille"});
     expect_error(fleet(""), 3, {path, "[[guest]]"});
     expect_error({"up", "/nonexistent.toml"}, 3, {"/nonexistent.toml"});
     expect_error(fleet("[[guest]]\napp = \"./hello\"\n"), 3, {directory_.path().string()});

@@ -103,6 +103,12 @@ TEST(FleetConfig, a_bad_tenant_is_refused) {
     EXPECT_NE(error_of({.guests = {config}}).find("weight"), std::string::npos);
     config.tenant = {.nice = 20};
     EXPECT_NE(error_of({.guests = {config}}).find("-20 to 19"), std::string::npos);
+    config.tenant = {.base_level = 10, .ceiling = 11};
+    EXPECT_NE(error_of({.guests = {config}}).find("ceiling"), std::string::npos);
+    config.tenant = {.budget_burst_ns = 1'000'000};
+    EXPECT_NE(error_of({.guests = {config}}).find("without a budget rate"), std::string::npos);
+    config.tenant = {.share = 1001};
+    EXPECT_NE(error_of({.guests = {config}}).find("virtual CPUs can use"), std::string::npos);
 }
 
 TEST(FleetConfig, more_threads_than_are_possible_are_refused) {
@@ -113,6 +119,17 @@ TEST(FleetConfig, more_threads_than_are_possible_are_refused) {
     }
     const std::string said = error_of(config);
     EXPECT_NE(said.find("1088 are not possible; at most 1024"), std::string::npos) << said;
+}
+
+TEST(FleetConfig, shares_that_the_workers_cannot_give_are_refused) {
+    FleetConfig config{.workers = 1, .guests = {guest("poweroff", "a"), guest("poweroff", "b")}};
+    config.guests[0].tenant.share = 600;
+    config.guests[1].tenant.share = 500;
+    const std::string said = error_of(config);
+    EXPECT_NE(said.find("1100 permille"), std::string::npos) << said;
+    EXPECT_NE(said.find("1 worker has 1000"), std::string::npos) << said;
+    config.guests[1].tenant.share = 400;
+    EXPECT_TRUE(Fleet::create(config, {}));
 }
 
 TEST(FleetConfig, an_impossible_number_of_open_files_is_refused) {

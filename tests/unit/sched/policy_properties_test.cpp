@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Properties of the policies over generated histories.
+// Properties of the policies over generated histories of events. The rules of tenants are in
+// tenants_test.cpp.
 #include "simulated_fleet.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <bit>
-#include <cmath>
-
 namespace vmm::sched::test {
 namespace {
 
-enum class Kind : std::uint8_t { wake, claim, leave_ready, leave_idle, pick, remove, add };
+enum class Kind : std::uint8_t { wake, claim, leave_ready, leave_idle, pick, remove, add, terms };
 
 /// One step of a history. The numbers are reduced to what exists when the step is made.
 struct Step {
@@ -38,6 +36,7 @@ rc::Gen<Step> any_step() {
                 {8, Kind::pick},
                 {1, Kind::remove},
                 {1, Kind::add},
+                {1, Kind::terms},
             })
         ),
         rc::gen::set(&Step::who, rc::gen::inRange<std::uint32_t>(0, 12)),
@@ -50,15 +49,27 @@ VcpuId id_of(std::uint32_t who) {
     return {.guest = who / 3, .vcpu = who % 3};
 }
 
-SimulatedVcpu vcpu_of(std::uint32_t who) {
-    SimulatedVcpu vcpu;
-    vcpu.base = static_cast<std::uint8_t>(20 + who);
-    vcpu.ceiling = static_cast<std::uint8_t>(who);
-    vcpu.weight = 50 + who * 50;
-    return vcpu;
+/// Terms of the guest of vCPU `who`; without budgets and guaranteed shares, levels are as claimed.
+TenantTerms plain_terms(std::uint32_t who) {
+    const std::uint32_t guest = who / 3;
+    return {
+        .base_level = static_cast<std::uint8_t>(20 + guest * 3),
+        .ceiling = static_cast<std::uint8_t>(guest * 3),
+        .weight = 50 + guest * 150,
+    };
 }
 
-void make_step(SimulatedFleet& fleet, const Step& step) {
+TenantTerms full_terms(std::uint32_t who) {
+    TenantTerms terms = plain_terms(who);
+    terms.budget_rate = who / 3 * 200;
+    terms.budget_burst_ns = 2'000'000;
+    terms.share = 400 - who / 3 * 100;
+    return terms;
+}
+
+using TermsOf = TenantTerms (*)(std::uint32_t who);
+
+void make_step(SimulatedFleet& fleet, const Step& step, TermsOf terms_of = plain_terms) {
     fleet.advance(step.wait);
     const VcpuId id = id_of(step.who);
     const bool known = fleet.vcpus().contains(id);
@@ -90,16 +101,21 @@ void make_step(SimulatedFleet& fleet, const Step& step) {
         break;
     case Kind::add:
         if (!known) {
-            fleet.add(id, vcpu_of(step.who));
+            fleet.add(id, terms_of(step.who));
+        }
+        break;
+    case Kind::terms:
+        if (known) {
+            fleet.set_terms(id, terms_of(step.level % 12));
         }
         break;
     }
 }
 
-void add_all(SimulatedFleet& fleet, bool backwards = false) {
+void add_all(SimulatedFleet& fleet, TermsOf terms_of = plain_terms, bool backwards = false) {
     for (std::uint32_t i = 0; i < 12; ++i) {
         const std::uint32_t who = backwards ? 11 - i : i;
-        fleet.add(id_of(who), vcpu_of(who));
+        fleet.add(id_of(who), terms_of(who));
     }
 }
 
@@ -115,10 +131,10 @@ class EveryPolicy : public testing::TestWithParam<std::string_view> {};
 TEST_P(EveryPolicy, is_work_conserving) {
     EXPECT_TRUE(rc::check("work conserving", [&] {
         SimulatedFleet fleet(GetParam(), 3);
-        add_all(fleet);
+        add_all(fleet, full_terms);
         for (const Step& step : *any_history()) {
             if (step.kind != Kind::pick) {
-                make_step(fleet, step);
+                make_step(fleet, step, full_terms);
                 continue;
             }
             fleet.advance(step.wait);
@@ -145,74 +161,40 @@ TEST_P(EveryPolicy, replays_and_ignores_the_order_of_addition) {
         SimulatedFleet first(GetParam(), 2);
         SimulatedFleet second(GetParam(), 2);
         SimulatedFleet backwards(GetParam(), 2);
-        add_all(first);
-        add_all(second);
-        add_all(backwards, true);
+        add_all(first, full_terms);
+        add_all(second, full_terms);
+        add_all(backwards, full_terms, true);
         for (const Step& step : *any_history()) {
-            make_step(first, step);
-            make_step(second, step);
-            make_step(backwards, step);
+            make_step(first, step, full_terms);
+            make_step(second, step, full_terms);
+            make_step(backwards, step, full_terms);
         }
         RC_ASSERT(first.trace() == second.trace());
         RC_ASSERT(first.trace() == backwards.trace());
     }));
 }
 
-/// The level of a decision is the claim cut to the ceiling, or the base level without a claim.
+/// The level of a decision is the claim cut to the ceiling, or the base level without a claim; or,
+/// when a budget may be used up, the base level if the claim is more urgent than that.
 TEST_P(EveryPolicy, ceilings_hold) {
     EXPECT_TRUE(rc::check("ceilings", [&] {
+        const TermsOf terms_of = *rc::gen::element(plain_terms, full_terms);
         SimulatedFleet fleet(GetParam(), 2);
-        add_all(fleet);
+        add_all(fleet, terms_of);
         for (const Step& step : *any_history()) {
-            make_step(fleet, step);
+            make_step(fleet, step, terms_of);
             const unsigned worker = step.who % fleet.workers();
             if (const auto decision = fleet.pick(worker)) {
-                RC_ASSERT(decision->level == fleet.at(decision->id).effective());
+                const TenantTerms& terms = fleet.terms(decision->id);
+                const std::uint8_t level = fleet.effective(decision->id);
+                const bool limited = terms.budget_rate != 0;
                 RC_ASSERT(
-                    decision->level >= fleet.at(decision->id).ceiling
-                    || fleet.at(decision->id).claim >= 64
+                    decision->level == level
+                    || (limited && decision->level == std::max(level, terms.base_level))
                 );
+                RC_ASSERT(decision->level >= terms.ceiling);
+                RC_ASSERT(!decision->due || terms.share != 0U);
             }
-        }
-    }));
-}
-
-/// Busy vCPUs of one level share a worker by weight, within a slice each.
-TEST_P(EveryPolicy, shares_within_a_level_follow_the_weights) {
-    EXPECT_TRUE(rc::check("weighted shares", [&] {
-        const auto weights = *rc::gen::resize(
-            8,
-            rc::gen::suchThat(
-                rc::gen::container<std::vector<std::uint32_t>>(
-                    rc::gen::inRange<std::uint32_t>(10, 1000)
-                ),
-                [](const auto& all) { return all.size() >= 2; }
-            )
-        );
-        SimulatedFleet fleet(GetParam(), 1);
-        std::uint64_t total_weight = 0;
-        for (std::uint32_t i = 0; i < weights.size(); ++i) {
-            SimulatedVcpu vcpu;
-            vcpu.weight = weights[i];
-            fleet.add({.guest = i}, vcpu);
-            fleet.wake({.guest = i}, 7);
-            total_weight += weights[i];
-        }
-        std::uint64_t total = 0;
-        for (int turn = 0; turn < 4000; ++turn) {
-            const auto decision = fleet.pick(0);
-            RC_ASSERT(decision.has_value());
-            fleet.advance(decision->slice_ns);
-            total += decision->slice_ns;
-            fleet.leave(0, false);
-        }
-        constexpr double kSlice = 1'000'000;
-        for (std::uint32_t i = 0; i < weights.size(); ++i) {
-            const double share =
-                static_cast<double>(total) * weights[i] / static_cast<double>(total_weight);
-            const double ran = static_cast<double>(fleet.at({.guest = i}).ran);
-            // Start-time fair queueing: nobody is off by more than a slice of everybody.
-            RC_ASSERT(std::abs(ran - share) <= kSlice * static_cast<double>(weights.size() + 1));
         }
     }));
 }
@@ -245,7 +227,7 @@ RC_GTEST_PROP(Priority, picks_and_preempts_by_effective_level, ()) {
         bool any_running = false;
         for (unsigned i = 0; i < fleet.workers(); ++i) {
             if (const auto id = fleet.running(i)) {
-                worst_running = std::max(worst_running, fleet.at(*id).effective());
+                worst_running = std::max(worst_running, fleet.effective(*id));
                 any_running = true;
             }
         }
@@ -253,7 +235,8 @@ RC_GTEST_PROP(Priority, picks_and_preempts_by_effective_level, ()) {
         const std::uint8_t best = fleet.best_ready();
         RC_ASSERT(preemption.has_value() == (any_running && best < worst_running));
         if (preemption) {
-            RC_ASSERT(fleet.at(preemption->victim).effective() == worst_running);
+            RC_ASSERT(fleet.effective(preemption->victim) == worst_running);
+            RC_ASSERT(fleet.policy().first_to_yield() == preemption->victim);
             RC_ASSERT(fleet.running(preemption->worker) == preemption->victim);
             RC_ASSERT(preemption->level == best);
         }
@@ -270,40 +253,11 @@ RC_GTEST_PROP(Priority, waiting_levels_are_those_of_other_guests, ()) {
             std::uint64_t expected = 0;
             for (const auto& [id, vcpu] : fleet.vcpus()) {
                 if (vcpu.ready && id.guest != guest) {
-                    expected |= std::uint64_t{1} << vcpu.effective();
+                    expected |= std::uint64_t{1} << fleet.effective(id);
                 }
             }
-            RC_ASSERT(fleet.policy().waiting_levels(guest) == expected);
+            RC_ASSERT(fleet.policy().waiting_levels({.guest = guest}) == expected);
         }
-    }
-}
-
-/// fair starves nobody: a ready vCPU runs before the others have had their weighted turns twice.
-RC_GTEST_PROP(Fair, every_ready_vcpu_runs_soon, ()) {
-    SimulatedFleet fleet("fair", 1);
-    add_all(fleet);
-    std::map<VcpuId, unsigned> turns_waited;
-    for (const Step& step : *any_history()) {
-        make_step(fleet, step);
-    }
-    fleet.leave(0, true);
-    for (std::uint32_t who = 0; who < 12; ++who) {
-        if (fleet.vcpus().contains(id_of(who))) {
-            fleet.wake(id_of(who), static_cast<std::uint8_t>(who));
-        }
-    }
-    // One that ran all the time is at most now/weight ahead; the others, up to twelve times as
-    // heavy, may catch up with it before it runs again.
-    const std::uint64_t longest = (fleet.now() / 1'000'000 + 2) * 12 * (600 / 50);
-    for (std::uint64_t turn = 0; turn < longest; ++turn) {
-        if (const auto decision = fleet.pick(0)) {
-            turns_waited[decision->id] = 0;
-            fleet.advance(decision->slice_ns);
-            fleet.leave(0, false);
-        }
-    }
-    for (const auto& [id, vcpu] : fleet.vcpus()) {
-        RC_ASSERT(turns_waited.contains(id));
     }
 }
 

@@ -22,7 +22,7 @@ TEST(Policies, nothing_ready_gives_no_decision) {
     for (const std::string_view name : policy_names()) {
         SimulatedFleet fleet(name, 1);
         EXPECT_FALSE(fleet.pick(0)) << name;
-        fleet.add(kA, {});
+        fleet.add(kA);
         EXPECT_FALSE(fleet.pick(0)) << name;
         EXPECT_FALSE(fleet.policy().preempt(5)) << name;
     }
@@ -32,8 +32,12 @@ TEST(Policies, events_of_unknown_vcpus_change_nothing) {
     for (const std::string_view name : policy_names()) {
         const auto policy = make_policy(name);
         for (const EventKind kind :
-             {EventKind::ready, EventKind::claim, EventKind::ran, EventKind::idle, EventKind::remove
-             }) {
+             {EventKind::ready,
+              EventKind::claim,
+              EventKind::ran,
+              EventKind::idle,
+              EventKind::remove,
+              EventKind::tenant}) {
             policy->apply({.kind = kind, .id = kA});
         }
         EXPECT_FALSE(policy->pick(0, 1)) << name;
@@ -42,8 +46,8 @@ TEST(Policies, events_of_unknown_vcpus_change_nothing) {
 
 TEST(PriorityPolicy, work_at_a_more_urgent_level_runs_first) {
     SimulatedFleet fleet("priority", 1);
-    fleet.add(kA, {});
-    fleet.add(kB, {});
+    fleet.add(kA);
+    fleet.add(kB);
     fleet.wake(kA, 20);
     fleet.wake(kB, 2);
     EXPECT_EQ(fleet.pick(0)->id, kB);
@@ -51,8 +55,8 @@ TEST(PriorityPolicy, work_at_a_more_urgent_level_runs_first) {
 
 TEST(PriorityPolicy, no_claim_competes_at_the_base_level) {
     SimulatedFleet fleet("priority", 1);
-    fleet.add(kA, {.base = 10});
-    fleet.add(kB, {.base = 32});
+    fleet.add(kA, {.base_level = 10});
+    fleet.add(kB, {.base_level = 32});
     fleet.wake(kA, 64);
     fleet.wake(kB, 11);
     const auto decision = fleet.pick(0);
@@ -62,19 +66,19 @@ TEST(PriorityPolicy, no_claim_competes_at_the_base_level) {
 
 TEST(PriorityPolicy, a_claim_above_the_ceiling_is_cut) {
     SimulatedFleet fleet("priority", 1);
-    fleet.add(kA, {.ceiling = 16});
-    fleet.add(kB, {});
+    fleet.add(kA, {.base_level = 32, .ceiling = 16});
+    fleet.add(kB);
     fleet.wake(kA, 0);
     fleet.wake(kB, 15);
     EXPECT_EQ(fleet.pick(0)->id, kB);
-    EXPECT_EQ(fleet.policy().waiting_levels(1), std::uint64_t{1} << 16);
+    EXPECT_EQ(fleet.policy().waiting_levels({.guest = 1}), std::uint64_t{1} << 16);
 }
 
 TEST(PriorityPolicy, the_least_urgent_running_vcpu_makes_way) {
     SimulatedFleet fleet("priority", 2);
-    fleet.add(kA, {});
-    fleet.add(kB, {});
-    fleet.add(kC, {});
+    fleet.add(kA);
+    fleet.add(kB);
+    fleet.add(kC);
     fleet.wake(kA, 5);
     fleet.pick(0);
     fleet.wake(kB, 30);
@@ -90,8 +94,8 @@ TEST(PriorityPolicy, the_least_urgent_running_vcpu_makes_way) {
 
 TEST(PriorityPolicy, equal_levels_do_not_preempt) {
     SimulatedFleet fleet("priority", 1);
-    fleet.add(kA, {});
-    fleet.add(kB, {});
+    fleet.add(kA);
+    fleet.add(kB);
     fleet.wake(kA, 5);
     fleet.pick(0);
     fleet.wake(kB, 5);
@@ -100,8 +104,8 @@ TEST(PriorityPolicy, equal_levels_do_not_preempt) {
 
 TEST(PriorityPolicy, a_changed_claim_moves_a_running_vcpu) {
     SimulatedFleet fleet("priority", 1);
-    fleet.add(kA, {});
-    fleet.add(kB, {});
+    fleet.add(kA);
+    fleet.add(kB);
     fleet.wake(kA, 2);
     fleet.pick(0);
     fleet.wake(kB, 20);
@@ -112,8 +116,8 @@ TEST(PriorityPolicy, a_changed_claim_moves_a_running_vcpu) {
 
 TEST(PriorityPolicy, sleeping_saves_up_no_turns) {
     SimulatedFleet fleet("priority", 1);
-    fleet.add(kA, {});
-    fleet.add(kB, {});
+    fleet.add(kA);
+    fleet.add(kB);
     fleet.wake(kA, 9);
     for (int turn = 0; turn < 100; ++turn) {
         fleet.pick(0);
@@ -133,8 +137,8 @@ TEST(PriorityPolicy, sleeping_saves_up_no_turns) {
 
 TEST(PriorityPolicy, changing_levels_sheds_no_debt) {
     SimulatedFleet fleet("priority", 1);
-    fleet.add(kA, {});
-    fleet.add(kB, {});
+    fleet.add(kA);
+    fleet.add(kB);
     fleet.wake(kA, 9);
     fleet.wake(kB, 9);
     std::map<VcpuId, int> turns;
@@ -153,19 +157,19 @@ TEST(PriorityPolicy, changing_levels_sheds_no_debt) {
 
 TEST(FairPolicy, levels_mean_nothing) {
     SimulatedFleet fleet("fair", 1);
-    fleet.add(kA, {});
-    fleet.add(kB, {});
+    fleet.add(kA);
+    fleet.add(kB);
     fleet.wake(kA, 63);
     fleet.wake(kB, 0);
     EXPECT_EQ(fleet.pick(0)->id, kA);  // equal virtual times: by id
     EXPECT_FALSE(fleet.policy().preempt(fleet.now()));
-    EXPECT_EQ(fleet.policy().waiting_levels(0), 0U);
+    EXPECT_EQ(fleet.policy().waiting_levels({.guest = 0}), 0U);
 }
 
 TEST(FairPolicy, one_that_wakes_takes_over_from_one_that_ran_long) {
     SimulatedFleet fleet("fair", 1);
-    fleet.add(kA, {});
-    fleet.add(kB, {});
+    fleet.add(kA);
+    fleet.add(kB);
     fleet.wake(kA, 1);
     fleet.pick(0);
     fleet.advance(500'000);

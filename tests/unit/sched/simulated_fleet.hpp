@@ -14,19 +14,17 @@ namespace vmm::sched::test {
 
 /// A vCPU as its simulation knows it, independent of what the policy remembers.
 struct SimulatedVcpu {
-    std::uint8_t base = 32;
-    std::uint8_t ceiling = 0;
     std::uint8_t claim = 64;
-    std::uint32_t weight = 100;
     bool ready = false;
     std::optional<std::uint32_t> worker;  // running there
     std::uint64_t started = 0;
     std::uint64_t ran = 0;
-
-    std::uint8_t effective() const { return claim >= 64 ? base : std::max(claim, ceiling); }
 };
 
-/// Drives a policy as the workers do, with an invented clock, and keeps what happened.
+/// Terms of a guest in the middle: no ceiling, base level 32.
+inline constexpr TenantTerms kPlainTerms{.base_level = 32};
+
+/// Drives a policy step by step, with an invented clock, and keeps what happened.
 class SimulatedFleet {
 public:
     SimulatedFleet(std::string_view policy, unsigned workers)
@@ -38,18 +36,26 @@ public:
     unsigned workers() const { return static_cast<unsigned>(running_.size()); }
     const std::map<VcpuId, SimulatedVcpu>& vcpus() const { return vcpus_; }
     const SimulatedVcpu& at(VcpuId id) const { return vcpus_.at(id); }
+    const TenantTerms& terms(VcpuId id) const { return terms_.at(id.of_guest()); }
     std::optional<VcpuId> running(unsigned worker) const { return running_[worker]; }
     const std::string& trace() const { return trace_; }
 
+    /// Effective level of the vCPU while its guest has budget.
+    std::uint8_t effective(VcpuId id) const {
+        const std::uint8_t claim = at(id).claim;
+        return claim >= 64 ? terms(id).base_level : std::max(claim, terms(id).ceiling);
+    }
+
     void advance(std::uint64_t by) { now_ += by; }
 
-    void add(VcpuId id, SimulatedVcpu vcpu) {
-        vcpus_[id] = vcpu;
-        Event event{.kind = EventKind::add, .time_ns = now_, .id = id};
-        event.level = vcpu.base;
-        event.ceiling = vcpu.ceiling;
-        event.weight = vcpu.weight;
-        policy_->apply(event);
+    void add(VcpuId id, const TenantTerms& terms = kPlainTerms) {
+        vcpus_[id] = {};
+        terms_[id.of_guest()] = terms;
+        policy_->apply({.kind = EventKind::add, .time_ns = now_, .id = id, .terms = terms});
+    }
+    void set_terms(VcpuId id, const TenantTerms& terms) {
+        terms_[id.of_guest()] = terms;
+        policy_->apply({.kind = EventKind::tenant, .time_ns = now_, .id = id, .terms = terms});
     }
     void wake(VcpuId id, std::uint8_t level) {
         SimulatedVcpu& vcpu = vcpus_.at(id);
@@ -98,7 +104,7 @@ public:
         if (decision) {
             SimulatedVcpu& vcpu = vcpus_.at(decision->id);
             trace_ += std::to_string(decision->id.guest) + "." + std::to_string(decision->id.vcpu)
-                      + "@" + std::to_string(decision->level);
+                      + "@" + std::to_string(decision->level) + (decision->due ? "!" : "");
             vcpu.ready = false;
             vcpu.worker = worker;
             vcpu.started = now_;
@@ -107,12 +113,19 @@ public:
         trace_ += ";";
         return decision;
     }
+    /// Picks for worker 0, which lets the vCPU run its whole slice and become ready again.
+    Decision turn() {
+        const auto decision = pick(0);
+        advance(decision.value().slice_ns);
+        leave(0, false);
+        return *decision;
+    }
 
-    /// Most urgent effective level that is ready, 64 when nothing is.
+    /// Most urgent effective level that is ready, 64 when nothing is. For guests without budgets.
     std::uint8_t best_ready() const {
         std::uint8_t best = 64;
         for (const auto& [id, vcpu] : vcpus_) {
-            best = vcpu.ready ? std::min(best, vcpu.effective()) : best;
+            best = vcpu.ready ? std::min(best, effective(id)) : best;
         }
         return best;
     }
@@ -120,6 +133,7 @@ public:
 private:
     std::unique_ptr<Policy> policy_;
     std::map<VcpuId, SimulatedVcpu> vcpus_;
+    std::map<GuestId, TenantTerms> terms_;
     std::vector<std::optional<VcpuId>> running_;
     std::uint64_t now_ = 1;
     std::string trace_;

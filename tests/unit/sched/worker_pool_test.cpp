@@ -274,6 +274,44 @@ TEST(WorkerPool, a_critical_section_that_does_not_end_is_no_shield) {
     pool.remove(handle, busy);
 }
 
+TEST(WorkerPool, a_tenant_that_changes_counts_for_vcpus_that_run_and_wait) {
+    Pool pool(1);
+    FakeVcpu running([](FakeVcpu& self, const RunContext& context) { return self.compute(context); }
+    );
+    FakeVcpu waiting([](FakeVcpu&, const RunContext&) { return ExitKind::ended; });
+    running.claim = 5;
+    waiting.claim = 5;
+    const auto handle = pool.add(0, running, true, {.base_level = 4});
+    while (running.runs.load() < 2) {
+        std::this_thread::yield();  // until its claim was seen
+    }
+    pool.add(1, waiting, true, {.base_level = 30});
+    EXPECT_EQ(waiting.runs.load(), 0U);
+    pool.pool.set_tenant({.guest = 0}, {.base_level = 40, .ceiling = 40});
+    waiting.wait_until_gone();
+    pool.pool.set_tenant({.guest = 7}, {});  // nobody
+    pool.remove(handle, running);
+}
+
+TEST(WorkerPool, a_tenant_that_changed_stays_so_when_its_guest_starts_over) {
+    Pool pool(1);
+    Latch second;
+    FakeVcpu vcpu([&](FakeVcpu&, const RunContext&) { return ExitKind::ended; });
+    FakeVcpu other([&](FakeVcpu& self, const RunContext& context) {
+        second.count();
+        return self.compute(context);
+    });
+    const auto handle = pool.add(0, vcpu, true, {.base_level = 40});
+    vcpu.wait_until_gone();
+    pool.pool.set_tenant({.guest = 0}, {.base_level = 3});
+    const auto busy = pool.add(1, other, true, {.base_level = 20});
+    other.claim = 20;
+    second.wait_for(1);
+    pool.pool.revive(handle, true);  // at level 3: it need not wait for the other
+    vcpu.wait_until_gone();
+    pool.remove(busy, other);
+}
+
 TEST(WorkerPool, levels_that_wait_elsewhere_are_shown_to_the_victim_only) {
     Pool pool(2);
     Latch shown;

@@ -88,6 +88,14 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
          "10000000",
          "--cops-device-id",
          "42",
+         "--base-level",
+         "30",
+         "--ceiling",
+         "5",
+         "--budget-rate",
+         "100",
+         "--budget-burst",
+         "250",
          "--json",
          "r.json",
          "app"}
@@ -113,6 +121,10 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
     EXPECT_FALSE(guest.config.boards);
     EXPECT_EQ(guest.config.timebase_hz, 10'000'000U);
     EXPECT_EQ(guest.config.cops_device_id, 42U);
+    EXPECT_EQ(guest.config.tenant.base_level, 30);
+    EXPECT_EQ(guest.config.tenant.ceiling, 5);
+    EXPECT_EQ(guest.config.tenant.budget_rate, 100U);
+    EXPECT_EQ(guest.config.tenant.budget_burst_ns, 250'000U);
     EXPECT_EQ(fleet.policy, "fair");
     EXPECT_EQ(fleet.workers, 3U);
     EXPECT_EQ(fleet.poll_us, 70U);
@@ -154,6 +166,12 @@ TEST(RunCommandLine, a_kernel_takes_no_application) {
         usage_error({"run", "--kernel", "Image", "app"}), HasSubstr("takes no application")
     );
     EXPECT_THAT(usage_error({"run", "--kernel", "I", "--env", "A=b"}), HasSubstr("--env"));
+}
+
+TEST(RunCommandLine, a_tenant_that_contradicts_itself_is_a_usage_error) {
+    EXPECT_THAT(usage_error({"run", "--ceiling", "17", "a"}), HasSubstr("less urgent"));
+    EXPECT_THAT(usage_error({"run", "--budget-burst", "500", "a"}), HasSubstr("budget rate"));
+    EXPECT_THAT(usage_error({"run", "--base-level", "64", "a"}), HasSubstr("from 0 to 63"));
 }
 
 TEST(RunCommandLine, mistakes_are_usage_errors_that_say_what_is_wrong) {

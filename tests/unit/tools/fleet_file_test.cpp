@@ -71,6 +71,9 @@ base-level = 10
 ceiling = 3
 weight = 250
 nice = -3
+budget-rate = 300
+budget-burst = 5000
+share = 1500
 timebase = 10000000
 cops-device-id = 42
 dump-dtb = "a.dtb"
@@ -101,6 +104,9 @@ no-boards = false
     EXPECT_EQ(a.config.tenant.ceiling, 3);
     EXPECT_EQ(a.config.tenant.weight, 250U);
     EXPECT_EQ(a.config.tenant.nice, -3);
+    EXPECT_EQ(a.config.tenant.budget_rate, 300U);
+    EXPECT_EQ(a.config.tenant.budget_burst_ns, 5'000'000U);
+    EXPECT_EQ(a.config.tenant.share, 1500U);
     EXPECT_EQ(a.config.timebase_hz, 10'000'000U);
     EXPECT_EQ(a.config.cops_device_id, 42U);
     EXPECT_EQ(a.config.dump_dtb, "/fleets/a.dtb");
@@ -199,6 +205,23 @@ TEST(FleetFile, a_guest_is_an_application_or_a_kernel) {
     EXPECT_THAT(error("[[guest]]\nname=\"a\"\n"), HasSubstr("neither 'app' nor 'kernel'"));
     EXPECT_THAT(error("[[guest]]\napp=\"a\"\nkernel=\"k\"\n"), HasSubstr("both"));
     EXPECT_THAT(error("[[guest]]\nkernel=\"k\"\nargs=[\"a\"]\n"), HasSubstr("'args'"));
+}
+
+TEST(FleetFile, a_tenant_that_contradicts_itself_is_refused) {
+    const auto guest = [](const char* keys) {
+        return error(std::string("[[guest]]\nname=\"a\"\napp=\"x\"\n") + keys);
+    };
+    EXPECT_THAT(
+        guest("ceiling = 20\n"),
+        AllOf(StartsWith("/fleets/test.toml:1: guest 'a': "), HasSubstr("from 0 to the base level"))
+    );
+    EXPECT_THAT(guest("base-level = 30\nceiling = 31\n"), HasSubstr("less urgent"));
+    EXPECT_THAT(guest("budget-burst = 1000\n"), HasSubstr("without a budget rate"));
+    EXPECT_THAT(guest("share = 1001\n"), HasSubstr("more than the guest's virtual CPUs can use"));
+    EXPECT_THAT(guest("share = 0\n"), HasSubstr(":4: share: '0' is not accepted"));
+    EXPECT_THAT(guest("budget-rate = 0\n"), HasSubstr(":4: budget-rate: '0' is not accepted"));
+    EXPECT_THAT(guest("budget-burst = 99\n"), HasSubstr("from 100 to 60000000"));
+    EXPECT_THAT(guest("budget-rate = \"1\"\n"), HasSubstr("give a whole number"));
 }
 
 TEST(FleetFile, an_empty_one_is_refused) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vmm {
@@ -20,15 +21,50 @@ struct Grant {
     bool writable = false;
 };
 
-/// What a guest may claim of the host's time (D7).
+/// What a guest may claim of the host's time, all its vCPUs together (D7).
+/// docs/design/scheduling.md has the formula and the bound of each rule.
 struct Tenant {
     Level base_level = kDefaultLevel;  ///< Of a vCPU that makes no claim (it boots, has no driver,
                                        ///< or boards are switched off).
     Level ceiling = 0;                 ///< Claims more urgent than this are cut to it.
-    std::uint32_t weight = 100;        ///< Share within a level, relative to the others'.
+    std::uint32_t weight = 100;        ///< Share within a level, relative to the other guests'.
+    /// Permille of one CPU that the guest may run at levels more urgent than base_level. While the
+    /// budget is used up its claims count as base_level. 0: no limit.
+    std::uint32_t budget_rate = 0;
+    Nanos budget_burst_ns = 0;  ///< What an unused budget grows to; 0: kDefaultBudgetBurst.
+    /// Permille of one CPU that the guest gets whatever others claim, while it has work; 0: none.
+    std::uint32_t share = 0;
     std::optional<int> nice;  ///< Of its threads under `linux-nice`, -20 to 19; nothing: as far
                               ///< from 0 as base_level is from the default, at most 19.
 };
+
+inline constexpr Nanos kDefaultBudgetBurst = 10'000'000;
+
+/// The first thing in which a tenant of so many vCPUs contradicts itself, and what would be
+/// accepted; empty when there is none.
+constexpr std::string_view contradiction(const Tenant& tenant, unsigned cpus) {
+    if (tenant.base_level >= kLevels || tenant.ceiling >= kLevels) {
+        return "levels go from 0 to 63";
+    }
+    if (tenant.ceiling > tenant.base_level) {
+        return "the ceiling is less urgent than the base level; give a ceiling from 0 to the base "
+               "level";
+    }
+    if (tenant.weight == 0) {
+        return "the weight is 0; give 1 or more";
+    }
+    if (tenant.nice && (*tenant.nice < -20 || *tenant.nice > 19)) {
+        return "nice values go from -20 to 19";
+    }
+    if (tenant.budget_rate == 0 && tenant.budget_burst_ns != 0) {
+        return "a budget burst means nothing without a budget rate; give both or neither";
+    }
+    if (tenant.share > std::uint64_t{1000} * cpus) {
+        return "the guaranteed share is more than the guest's virtual CPUs can use; give up to "
+               "1000 permille for each";
+    }
+    return {};
+}
 
 /// What one guest's code caches hold together by default, split evenly over its vCPUs.
 inline constexpr std::uint64_t kDefaultCodeCacheBytes = std::uint64_t{64} << 20;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sched/policy/policy.hpp"
 
-#include "sched/policy/vcpu_table.hpp"
+#include "sched/policy/tenant_policy.hpp"
 
 #include <array>
 

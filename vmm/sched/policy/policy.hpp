@@ -10,6 +10,13 @@
 
 namespace vmm::sched {
 
+/// Which guest, of which trust domain (process).
+struct GuestId {
+    std::uint32_t domain = 0;
+    std::uint32_t guest = 0;
+    friend constexpr auto operator<=>(const GuestId&, const GuestId&) = default;
+};
+
 /// Which vCPU: of which trust domain (process), guest and index. The same values mean the same
 /// vCPU in workers, simulator and traces.
 struct VcpuId {
@@ -17,11 +24,29 @@ struct VcpuId {
     std::uint32_t guest = 0;
     std::uint32_t vcpu = 0;
     friend constexpr auto operator<=>(const VcpuId&, const VcpuId&) = default;
+    constexpr GuestId of_guest() const noexcept { return {.domain = domain, .guest = guest}; }
+};
+
+inline constexpr std::uint8_t kLevelCount = 64;
+
+/// What one guest may claim, all its vCPUs together. docs/design/scheduling.md has the formula and
+/// the bound of each rule. Values out of range count as the nearest in range.
+struct TenantTerms {
+    std::uint8_t base_level = 16;  ///< Of a vCPU that makes no claim.
+    std::uint8_t ceiling = 0;      ///< Claims more urgent than this are cut to it.
+    std::uint32_t weight = 100;    ///< Share within a level, relative to the other guests'.
+    /// Permille of one CPU that vCPUs may run at levels more urgent than base_level; 0: no limit.
+    std::uint32_t budget_rate = 0;
+    std::uint64_t budget_burst_ns = 0;  ///< What an unused budget grows to.
+    /// Permille of one CPU that the guest gets whatever others claim; 0: none.
+    std::uint32_t share = 0;
+    friend constexpr bool operator==(const TenantTerms&, const TenantTerms&) = default;
 };
 
 enum class EventKind : std::uint8_t {
-    add,  ///< The vCPU exists (idle). `level` = base level, `ceiling`, `weight` are its tenant's.
-    remove,  ///< It is gone.
+    add,     ///< The vCPU exists (idle). `terms` are its guest's, as by `tenant`.
+    remove,  ///< It is gone. The guest's accounts stay, for it may come again.
+    tenant,  ///< From now on `terms` hold for the guest of `id`, whatever the vCPU in it.
     ready,   ///< It became runnable at `level`.
     claim,   ///< Its claim is now `level` (64: none), runnable or running.
     ran,     ///< It ran on `worker` for `ran_ns` and left it, still runnable, with claim `level`.
@@ -34,31 +59,34 @@ struct Event {
     std::uint64_t time_ns = 0;  ///< Never decreases from one event to the next.
     VcpuId id;
     std::uint8_t level = 64;
-    std::uint8_t ceiling = 0;
-    std::uint32_t weight = 100;
     std::uint32_t worker = 0;
     std::uint64_t ran_ns = 0;
+    TenantTerms terms;  ///< Of `add` and `tenant`.
 };
 
 /// Run `id` on the asking worker for at most `slice_ns`, then ask again.
 struct Decision {
     VcpuId id;
-    std::uint8_t level = 64;  ///< Effective level it was chosen at.
+    std::uint8_t level = 64;  ///< Its effective level.
     std::uint64_t slice_ns = 0;
+    /// Chosen ahead of every level: its guest is behind its guaranteed share.
+    bool due = false;
 };
 
 /// A running vCPU that should make way: `victim` on `worker`, for work at `level`.
 struct Preemption {
     std::uint32_t worker = 0;
     VcpuId victim;
-    std::uint8_t level = 64;
-    /// The victim is asked first (yield_level) and given a grace time; false: at once, unasked.
+    std::uint8_t level = 64;  ///< 0 also for a guest that is behind its guaranteed share.
+    /// The victim is asked first (yield_level) and given a grace time; false: at once, unasked, as
+    /// for a guest that is behind its guaranteed share.
     bool ask = false;
 };
 
 /// A scheduling policy: a deterministic function of the events it was given. Contains no clock,
 /// thread, lock or I/O; callers serialise the calls. A third party adds a policy by one file that
-/// implements this and one line in make_policy().
+/// implements this, or derives from TenantPolicy, and one line in policy.cpp: see
+/// docs/design/scheduling.md.
 class Policy {
 public:
     virtual ~Policy() = default;
@@ -69,8 +97,11 @@ public:
     virtual std::optional<Decision> pick(std::uint32_t worker, std::uint64_t now_ns) = 0;
     /// After events: the running vCPU that must make way for a waiting one, if any.
     virtual std::optional<Preemption> preempt(std::uint64_t now_ns) = 0;
-    /// Bitmap of the effective levels that wait, over all guests but `guest`.
-    virtual std::uint64_t waiting_levels(std::uint32_t guest) const noexcept = 0;
+    /// Bitmap of the effective levels that wait, over all guests but `guest`, for that guest to
+    /// see; a guest that is behind its guaranteed share waits at level 0.
+    virtual std::uint64_t waiting_levels(GuestId guest) const noexcept = 0;
+    /// The running vCPU that is the first to make way for more urgent work, if any runs.
+    virtual std::optional<VcpuId> first_to_yield() const noexcept = 0;
 };
 
 /// Null when no policy has that name.

@@ -44,7 +44,7 @@ struct VcpuEntry {
     WorkerPool& pool;
     const VcpuId id;
     VcpuPort& port;
-    const Tenant tenant;
+    Tenant tenant;
 
     State state = State::ended;
     /// A wake-up came while it ran: it must not go idle (or stay stopped) before it ran again.

@@ -20,11 +20,6 @@ thread_local const WorkerPool* this_pool = nullptr;
 thread_local unsigned this_worker = ~0U;
 thread_local io::Engine* this_engine = nullptr;
 
-Level effective(const VcpuEntry& entry) {
-    return entry.sample.level < kLevels ? std::max(entry.sample.level, entry.tenant.ceiling)
-                                        : entry.tenant.base_level;
-}
-
 /// An effective level in the guest's own claim scale: what it may claim itself is cut at the
 /// ceiling.
 Level in_claim_scale(Level level, const Tenant& tenant) {
@@ -164,7 +159,7 @@ VcpuEntry* WorkerPool::pick(Worker& worker, Turn& turn) {
     turn.cpu_time = options_.host_scheduled ? thread_cpu_time() : 0;
     turn.end = turn.now + decision->slice_ns;
     turn.level = entry.sample.level;
-    decide_publication(worker, entry, turn);
+    decide_publication(entry, turn);
     if (ready_count_ != 0) {
         call_worker(worker.index);
     }
@@ -300,7 +295,7 @@ bool WorkerPool::turn_goes_on(Worker& worker, VcpuEntry& entry, Turn& turn) {
             ask_to_look(find(preemption->victim));
         }
     }
-    decide_publication(worker, entry, turn);
+    decide_publication(entry, turn);
     return true;
 }
 
@@ -324,28 +319,14 @@ void WorkerPool::end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, State ne
     }
 }
 
-/// True when no running vCPU is less urgent: the one that would have to make way. Ties go to the
-/// worker with the lowest number, so that there is one.
-bool WorkerPool::is_least_urgent(const Worker& worker, const VcpuEntry& entry) const {
-    const Level mine = effective(entry);
-    return std::ranges::none_of(workers_, [&](const auto& other) {
-        if (other->current == nullptr || other.get() == &worker) {
-            return false;
-        }
-        const Level theirs = effective(*other->current);
-        return theirs > mine || (theirs == mine && other->index < worker.index);
-    });
-}
-
 /// What the guest is shown while it runs, and until when it runs. It rings when its claim becomes
 /// more urgent than the sample, and only while others wait: else nothing would change. Only the
 /// vCPU that would have to make way is asked to yield to the best level that waits.
-void WorkerPool::decide_publication(const Worker& worker, const VcpuEntry& entry, Turn& turn)
-    const {
-    turn.waiting = policy_->waiting_levels(entry.id.guest);
+void WorkerPool::decide_publication(const VcpuEntry& entry, Turn& turn) const {
+    turn.waiting = policy_->waiting_levels(entry.id.of_guest());
     turn.ring_level = turn.waiting != 0 ? entry.sample.level : 0;
     turn.yield_level = kNoLevel;
-    if (turn.waiting != 0 && is_least_urgent(worker, entry)) {
+    if (turn.waiting != 0 && policy_->first_to_yield() == entry.id) {
         const auto best = static_cast<Level>(std::countr_zero(turn.waiting));
         turn.yield_level = in_claim_scale(best, entry.tenant);
     }

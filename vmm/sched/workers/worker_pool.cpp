@@ -11,6 +11,22 @@ namespace vmm::sched {
 
 using State = VcpuEntry::State;
 
+namespace {
+
+TenantTerms terms_of(const Tenant& tenant) {
+    return {
+        .base_level = tenant.base_level,
+        .ceiling = tenant.ceiling,
+        .weight = tenant.weight,
+        .budget_rate = tenant.budget_rate,
+        .budget_burst_ns =
+            tenant.budget_burst_ns != 0 ? tenant.budget_burst_ns : kDefaultBudgetBurst,
+        .share = tenant.share,
+    };
+}
+
+}  // namespace
+
 WorkerPool::WorkerPool(const PoolOptions& options, std::unique_ptr<Policy> policy)
     : options_(options)
     , policy_(std::move(policy)) {
@@ -38,7 +54,7 @@ void WorkerPool::revive(Handle vcpu, bool ready) {
     const Nanos now = monotonic_now();
     vcpu->sample = {};
     vcpu->woken = vcpu->leaving = vcpu->kicked = vcpu->asked = vcpu->provisional = false;
-    apply(EventKind::add, *vcpu, now, vcpu->tenant.base_level);
+    apply(EventKind::add, *vcpu, now, kNoLevel);
     vcpu->state = State::stopped;
     if (ready) {
         make_ready(*vcpu, kNoLevel, now);
@@ -130,6 +146,22 @@ void WorkerPool::claim(Handle vcpu, const ClaimSample& sample) {
     preempt_for_waiting(now);
 }
 
+void WorkerPool::set_tenant(GuestId guest, const Tenant& tenant) {
+    const std::lock_guard guard(lock_);
+    VcpuEntry* any = nullptr;
+    for (auto vcpu = by_id_.lower_bound({.domain = guest.domain, .guest = guest.guest});
+         vcpu != by_id_.end() && vcpu->first.of_guest() == guest;
+         ++vcpu) {
+        any = vcpu->second.get();
+        any->tenant = tenant;
+    }
+    if (any != nullptr) {
+        const Nanos now = monotonic_now();
+        apply(EventKind::tenant, *any, now, kNoLevel);
+        preempt_for_waiting(now);
+    }
+}
+
 void WorkerPool::begin_waiting(VcpuEntry& entry, Nanos now) {
     entry.state = State::ready;
     entry.since = now;
@@ -164,8 +196,7 @@ void WorkerPool::apply(EventKind kind, const VcpuEntry& entry, Nanos now, Level 
         .time_ns = now,
         .id = entry.id,
         .level = level,
-        .ceiling = entry.tenant.ceiling,
-        .weight = entry.tenant.weight,
+        .terms = terms_of(entry.tenant),
     });
 }
 

@@ -100,6 +100,9 @@ public:
 
     /// The pool that the calling thread is a worker of, else null.
     static const WorkerPool* current() noexcept;
+    /// Any thread. From now on `tenant` holds for all vCPUs of the guest, in the pool or not.
+    void set_tenant(GuestId guest, const Tenant& tenant);
+
     /// The calling thread's engine and worker when it is one of this pool's workers, else null.
     io::Engine* current_engine() const noexcept;
     unsigned current_worker() const noexcept;
@@ -136,8 +139,7 @@ private:
     void end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, VcpuEntry::State next);
     void account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sample);
     HostThread thread_of(const Worker& worker) const;
-    void decide_publication(const Worker& worker, const VcpuEntry& entry, Turn& turn) const;
-    bool is_least_urgent(const Worker& worker, const VcpuEntry& entry) const;
+    void decide_publication(const VcpuEntry& entry, Turn& turn) const;
     void begin_waiting(VcpuEntry& entry, Nanos now);
     void make_ready(VcpuEntry& entry, Level level, Nanos now);
     void change_claim(VcpuEntry& entry, const ClaimSample& sample, Nanos now);
