@@ -193,6 +193,11 @@ Command parse_run(std::span<const std::string> words, const ValueContext& contex
     if (!guest.config.kernel.empty() && !guest.environment.empty()) {
         throw usage_failure("--env is for applications and has no meaning with --kernel");
     }
+    if (parser.has("quantum") && command.fleet.policy != "rr") {
+        throw usage_failure(fmt::format(
+            "--quantum is for --policy rr and has no meaning under {}", command.fleet.policy
+        ));
+    }
     if (const auto wrong = vmm::contradiction(guest.config.tenant, guest.config.cpus);
         !wrong.empty()) {
         throw usage_failure(std::string(wrong));
@@ -235,6 +240,9 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
     }
     if (parser.has("policy")) {
         command.policy = given.policy;
+    }
+    if (parser.has("quantum")) {
+        command.quantum_ns = given.quantum_ns;
     }
     if (parser.has("workers")) {
         command.workers = given.workers;

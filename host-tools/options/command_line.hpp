@@ -21,6 +21,7 @@ struct UpCommand {
     std::string file;
     bool no_boards = false;
     std::optional<std::string> policy;
+    std::optional<vmm::Nanos> quantum_ns;
     std::optional<unsigned> workers;
     std::optional<unsigned> poll_us;
     std::optional<std::vector<unsigned>> pin;

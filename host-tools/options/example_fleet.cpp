@@ -10,6 +10,8 @@ std::string_view example_fleet() {
 
 policy = "priority"     # "priority": the most urgent coroutine of all guests runs first.
                         # "fair": guests share the workers by weight, levels mean nothing.
+                        # "rr": virtual CPUs take turns of `quantum` microseconds.
+                        # "pvsched": claims above the base level run ahead, for a while.
                         # "linux", "linux-nice", "linux-fifo": a host thread for each virtual CPU,
                         # which the host's scheduler runs as it likes.
 workers = 1             # Host threads that run the guests' virtual CPUs; under "linux..." the CPUs

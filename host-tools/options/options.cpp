@@ -160,10 +160,15 @@ constexpr std::array kGuestOptions{
 
 constexpr std::array kFleetOptions{
     FleetOption{"policy", "NAME", ValueKind::text, Place::anywhere,
-        "how vCPUs share the workers: priority, fair; or a host thread for each vCPU, left to the "
+        "how vCPUs share the workers: priority, fair, rr, pvsched; or a host thread for each vCPU, left to the "
         "host's scheduler: linux, linux-nice, linux-fifo [priority]",
         [](FleetOptions& f, Text v, const Context& c) {
             f.policy = parse_name(v, c.catalogue.policies);
+        }},
+    FleetOption{"quantum", "US", ValueKind::number, Place::anywhere,
+        "with policy rr: how long a turn lasts, 50 to 1000000 microseconds [1000]",
+        [](FleetOptions& f, Text v, const Context&) {
+            f.quantum_ns = parse_number(v, 50, 1'000'000) * 1000;
         }},
     FleetOption{"workers", "N", ValueKind::number, Place::anywhere,
         "host threads that run vCPUs, 1 to 256; under linux, linux-nice and linux-fifo the CPUs that "

@@ -30,6 +30,7 @@ struct GuestOptions {
 struct FleetOptions {
     unsigned workers = 1;
     std::string policy = "priority";
+    vmm::Nanos quantum_ns = 0;  ///< Of policy rr; 0: its default.
     unsigned poll_us = 200;
     std::vector<unsigned> pin;  ///< CPUs of the host; empty: the workers keep to none.
     std::string log_level = "warning";

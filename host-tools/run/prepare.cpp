@@ -76,6 +76,7 @@ vmm::FleetConfig prepare(const FleetOptions& options, const Images& images) {
     vmm::FleetConfig fleet{
         .workers = options.workers,
         .policy = options.policy,
+        .quantum_ns = options.quantum_ns,
         .poll_ns = 1000 * vmm::Nanos{options.poll_us},
         .pin = options.pin,
         .perf_map = options.perf_map,

@@ -83,6 +83,12 @@ Result<void> check(const FleetConfig& config) {
             )
         );
     }
+    if (config.quantum_ns != 0 && config.policy != "rr") {
+        return fail(
+            ErrorKind::configuration,
+            fmt::format("policy {} has no quantum; only rr has one", config.policy)
+        );
+    }
     std::set<std::string_view> names;
     std::uint64_t shares = 0;
     for (const GuestConfig& guest : config.guests) {
@@ -239,9 +245,14 @@ Result<std::unique_ptr<Fleet>> Fleet::create(const FleetConfig& config, ConsoleS
     if (auto sound = check(config); !sound) {
         return std::unexpected(std::move(sound.error()));
     }
+    sched::PolicyOptions of_policy;
+    if (config.quantum_ns != 0) {
+        of_policy.quantum_ns = config.quantum_ns;
+    }
     auto scheduler = sched::VcpuScheduler::create(
         {.workers = config.workers,
          .policy = config.policy,
+         .of_policy = of_policy,
          .poll_ns = config.poll_ns,
          .pin = config.pin}
     );

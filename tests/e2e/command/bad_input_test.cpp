@@ -229,7 +229,7 @@ TEST_F(BadInput, fleet_files_with_mistakes_give_3_with_file_and_line) {
     expect_error(
         fleet("policy = \"nice\"\n" + good),
         3,
-        {path + ":1: policy", "priority, fair", "linux-fifo"}
+        {path + ":1: policy", "priority, fair, rr, pvsched", "linux-fifo"}
     );
     expect_error(fleet(good + "cpus = = 2\n"), 3, {path + ":3:"});
     expect_error(

@@ -84,6 +84,8 @@ TEST(FleetConfig, what_makes_no_fleet_is_refused) {
     const std::string policy = error_of({.policy = "lottery", .guests = {guest("poweroff")}});
     EXPECT_NE(policy.find("lottery"), std::string::npos);
     EXPECT_NE(policy.find("priority, fair"), std::string::npos);
+    const std::string quantum = error_of({.quantum_ns = 1'000, .guests = {guest("poweroff")}});
+    EXPECT_NE(quantum.find("only rr has one"), std::string::npos);
     const std::string names = error_of({.guests = {guest("poweroff", "a"), guest("status", "a")}});
     EXPECT_NE(names.find("two guests have the name a"), std::string::npos);
 }

@@ -182,5 +182,70 @@ TEST(FairPolicy, one_that_wakes_takes_over_from_one_that_ran_long) {
     EXPECT_FALSE(preemption->ask);
 }
 
+TEST(RoundRobinPolicy, vcpus_take_turns_whatever_their_guest_and_level) {
+    SimulatedFleet fleet("rr", 1);
+    const VcpuId other{.guest = 0, .vcpu = 1};
+    fleet.add(kA, {.weight = 1000});
+    fleet.add(other, {.weight = 1000});
+    fleet.add(kB);
+    fleet.wake(kB, 60);
+    fleet.wake(kA, 0);
+    fleet.wake(other, 0);
+    for (int round = 0; round < 5; ++round) {
+        EXPECT_EQ(fleet.turn().id, kB);
+        EXPECT_EQ(fleet.turn().id, kA);
+        EXPECT_EQ(fleet.turn().id, other);
+    }
+    fleet.pick(0);
+    EXPECT_FALSE(fleet.policy().preempt(fleet.now() + 100'000'000));
+    EXPECT_EQ(fleet.policy().waiting_levels(kC.of_guest()), 0U);
+}
+
+TEST(RoundRobinPolicy, a_turn_lasts_a_quantum) {
+    for (const std::uint64_t quantum : {1'000U, 50'000U, 7'000'000U}) {
+        const auto policy = make_policy("rr", {.quantum_ns = quantum});
+        policy->apply({.kind = EventKind::add, .id = kA});
+        policy->apply({.kind = EventKind::ready, .id = kA});
+        EXPECT_EQ(policy->pick(0, 0)->slice_ns, quantum);
+    }
+}
+
+TEST(PvschedPolicy, a_claim_above_the_base_level_is_a_boost_and_no_more) {
+    SimulatedFleet fleet("pvsched", 1);
+    fleet.add(kA, {.base_level = 20});
+    fleet.add(kB, {.base_level = 40});
+    fleet.add(kC, {.base_level = 10});
+    fleet.wake(kA, 19);
+    fleet.wake(kC, 10);
+    EXPECT_EQ(fleet.pick(0)->id, kA);
+    EXPECT_FALSE(fleet.policy().preempt(fleet.now()));
+    fleet.wake(kB, 0);  // boosted too: as urgent
+    EXPECT_FALSE(fleet.policy().preempt(fleet.now()));
+    fleet.claim(kA, 20);
+    const auto preemption = fleet.policy().preempt(fleet.now());
+    ASSERT_TRUE(preemption);
+    EXPECT_EQ(preemption->victim, kA);
+    EXPECT_FALSE(preemption->ask);
+    EXPECT_EQ(fleet.policy().waiting_levels(kA.of_guest()), 0U);
+}
+
+TEST(PvschedPolicy, boosts_are_refused_from_the_budgets_end_until_all_is_repaid) {
+    SimulatedFleet fleet("pvsched", 1);
+    fleet.add(kA, {.base_level = 20, .budget_rate = 500, .budget_burst_ns = 5'000'000});
+    fleet.add(kB, {.base_level = 20, .weight = 1'000'000});
+    fleet.wake(kA, 3);
+    fleet.wake(kB, 64);
+    int boosted = 0;
+    while (fleet.turn().id == kA) {
+        ++boosted;
+    }
+    EXPECT_EQ(boosted, 10);  // 5 ms, and half of what passes
+    int refused = 1;
+    while (fleet.turn().level >= 20) {
+        ++refused;
+    }
+    EXPECT_EQ(refused, 10);  // 5 ms at a half
+}
+
 }  // namespace
 }  // namespace vmm::sched::test

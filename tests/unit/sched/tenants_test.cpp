@@ -51,7 +51,7 @@ TEST_P(TenantRules, a_weight_that_changes_counts_from_then_on) {
 INSTANTIATE_TEST_SUITE_P(
     Policies,
     TenantRules,
-    testing::Values("priority", "fair"),
+    testing::Values("priority", "fair", "pvsched"),
     [](const auto& info) { return std::string(info.param); }
 );
 

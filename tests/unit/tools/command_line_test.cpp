@@ -8,6 +8,7 @@
 namespace tools {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -168,6 +169,21 @@ TEST(RunCommandLine, a_kernel_takes_no_application) {
     EXPECT_THAT(usage_error({"run", "--kernel", "I", "--env", "A=b"}), HasSubstr("--env"));
 }
 
+TEST(RunCommandLine, a_quantum_is_for_the_policy_rr) {
+    EXPECT_THAT(
+        usage_error({"run", "--quantum", "500", "a"}),
+        AllOf(HasSubstr("--policy rr"), HasSubstr("priority"))
+    );
+    const auto command =
+        std::get<RunCommand>(parse({"run", "--policy", "rr", "--quantum", "500", "a"}));
+    EXPECT_EQ(command.fleet.quantum_ns, 500'000U);
+    EXPECT_THAT(
+        usage_error({"run", "--policy", "rr", "--quantum", "49", "a"}), HasSubstr("50 to 1000000")
+    );
+    const auto up = std::get<UpCommand>(parse({"up", "--quantum", "70", "f.toml"}));
+    EXPECT_EQ(up.quantum_ns, 70'000U);
+}
+
 TEST(RunCommandLine, a_tenant_that_contradicts_itself_is_a_usage_error) {
     EXPECT_THAT(usage_error({"run", "--ceiling", "17", "a"}), HasSubstr("less urgent"));
     EXPECT_THAT(usage_error({"run", "--budget-burst", "500", "a"}), HasSubstr("budget rate"));
@@ -190,7 +206,7 @@ TEST(RunCommandLine, mistakes_are_usage_errors_that_say_what_is_wrong) {
     EXPECT_THAT(
         usage_error({"run", "--engine", "kvm", "a"}), HasSubstr("accepted: auto or interp")
     );
-    EXPECT_THAT(usage_error({"run", "--policy", "nice", "a"}), HasSubstr("priority or fair"));
+    EXPECT_THAT(usage_error({"run", "--policy", "nice", "a"}), HasSubstr("priority, fair or rr"));
     EXPECT_THAT(usage_error({"run", "--log-level", "loud", "a"}), HasSubstr("--log-level"));
     EXPECT_THAT(usage_error({"run", "--no-reboot=maybe", "a"}), HasSubstr("no-reboot"));
 }

@@ -136,7 +136,7 @@ TEST(FleetFile, errors_name_file_line_key_and_what_is_accepted) {
         AllOf(
             StartsWith("/fleets/test.toml:2: unknown key 'polcy'"),
             HasSubstr("did you mean 'policy'"),
-            HasSubstr("accepted: policy, workers, poll, pin, log-level or guest")
+            HasSubstr("accepted: policy, quantum, workers, poll, pin, log-level or guest")
         )
     );
     EXPECT_THAT(
@@ -145,7 +145,7 @@ TEST(FleetFile, errors_name_file_line_key_and_what_is_accepted) {
     );
     EXPECT_THAT(
         error("policy = \"fare\"\n[[guest]]\napp = \"hello\"\n"),
-        AllOf(StartsWith("/fleets/test.toml:1: policy: "), HasSubstr("priority or fair"))
+        AllOf(StartsWith("/fleets/test.toml:1: policy: "), HasSubstr("priority, fair or rr"))
     );
     EXPECT_THAT(
         error("[[guest]]\napp = \"hello\"\n\ncpus = 0\n"),

@@ -10,7 +10,7 @@
 
 namespace tools::test {
 
-inline const Catalogue kCatalogue{{"priority", "fair"}, {"auto", "interp"}};
+inline const Catalogue kCatalogue{{"priority", "fair", "rr"}, {"auto", "interp"}};
 
 /// Runs `action`, which must throw a Failure of `kind`; returns its message.
 template <class Action>

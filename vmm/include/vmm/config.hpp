@@ -111,6 +111,7 @@ struct FleetConfig {
     /// "linux" every vCPU has its own thread, and this is the number of CPUs that they may use.
     unsigned workers = 1;
     std::string policy = "priority";
+    Nanos quantum_ns = 0;  ///< How long a turn lasts under policy "rr"; 0: a millisecond.
     /// A worker with nothing to run looks for work for so long before it sleeps, at most.
     Nanos poll_ns = 200'000;
     /// CPUs of the host: worker k keeps to pin[k], the threads of "linux" to the first `workers` of

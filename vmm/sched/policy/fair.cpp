@@ -39,7 +39,7 @@ std::optional<Preemption> FairPolicy::preempt(std::uint64_t now_ns) {
 
 }  // namespace
 
-std::unique_ptr<Policy> make_fair_policy() {
+std::unique_ptr<Policy> make_fair_policy(const PolicyOptions& /*options*/) {
     return std::make_unique<FairPolicy>();
 }
 

@@ -10,13 +10,15 @@ namespace {
 
 struct Maker {
     std::string_view name;
-    std::unique_ptr<Policy> (*make)();
+    std::unique_ptr<Policy> (*make)(const PolicyOptions& options);
 };
 
 // One line a policy.
 constexpr std::array kMakers{
     Maker{"priority", make_priority_policy},
     Maker{"fair", make_fair_policy},
+    Maker{"rr", make_round_robin_policy},
+    Maker{"pvsched", make_pvsched_policy},
 };
 
 constexpr auto kNames = [] {
@@ -29,10 +31,10 @@ constexpr auto kNames = [] {
 
 }  // namespace
 
-std::unique_ptr<Policy> make_policy(std::string_view name) {
+std::unique_ptr<Policy> make_policy(std::string_view name, const PolicyOptions& options) {
     for (const Maker& maker : kMakers) {
         if (maker.name == name) {
-            return maker.make();
+            return maker.make(options);
         }
     }
     return nullptr;

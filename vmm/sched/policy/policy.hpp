@@ -104,8 +104,13 @@ public:
     virtual std::optional<VcpuId> first_to_yield() const noexcept = 0;
 };
 
+/// What a policy may be told when it is made.
+struct PolicyOptions {
+    std::uint64_t quantum_ns = 1'000'000;  ///< Of rr: how long a turn lasts. At least 1.
+};
+
 /// Null when no policy has that name.
-std::unique_ptr<Policy> make_policy(std::string_view name);
+std::unique_ptr<Policy> make_policy(std::string_view name, const PolicyOptions& options = {});
 std::span<const std::string_view> policy_names() noexcept;
 
 }  // namespace vmm::sched

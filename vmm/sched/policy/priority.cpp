@@ -20,7 +20,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Policy> make_priority_policy() {
+std::unique_ptr<Policy> make_priority_policy(const PolicyOptions& /*options*/) {
     return std::make_unique<PriorityPolicy>();
 }
 

@@ -26,7 +26,7 @@ constexpr std::uint64_t virtual_cost(std::uint64_t ran_ns, std::uint32_t weight)
 
 /// What a policy usually is: vCPUs are queued by rank, guests within a rank by weight, and the
 /// rules of tenants (ceiling, budget, guaranteed share) hold. A policy that derives from this says
-/// which rank a level has; see priority.cpp.
+/// which rank a level has; see priority.cpp and rr.cpp.
 ///
 /// Within a rank, guests are served by start-time fair queueing: a guest's virtual time at the rank
 /// grows by what its vCPUs run there, divided by its weight; the least runs next. A guest that
@@ -229,7 +229,9 @@ private:
     std::uint32_t waiting_due_ = 0;  // guests that wait as due
 };
 
-std::unique_ptr<Policy> make_priority_policy();
-std::unique_ptr<Policy> make_fair_policy();
+std::unique_ptr<Policy> make_priority_policy(const PolicyOptions& options);
+std::unique_ptr<Policy> make_fair_policy(const PolicyOptions& options);
+std::unique_ptr<Policy> make_round_robin_policy(const PolicyOptions& options);
+std::unique_ptr<Policy> make_pvsched_policy(const PolicyOptions& options);
 
 }  // namespace vmm::sched

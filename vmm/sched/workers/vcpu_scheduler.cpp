@@ -78,7 +78,7 @@ VcpuScheduler::VcpuScheduler(SchedulerOptions options, std::optional<HostMode> m
 
 Result<std::unique_ptr<VcpuScheduler>> VcpuScheduler::create(SchedulerOptions options) {
     const auto mode = host_mode(options.policy);
-    auto policy = mode ? nullptr : make_policy(options.policy);
+    auto policy = mode ? nullptr : make_policy(options.policy, options.of_policy);
     if (!mode && policy == nullptr) {
         return fail(
             ErrorKind::configuration,

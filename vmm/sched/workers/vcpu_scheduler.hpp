@@ -39,6 +39,7 @@ struct SchedulerOptions {
     /// Workers of a policy; in a host's mode the CPUs that the threads of all vCPUs may run on.
     unsigned workers = 1;
     std::string policy = "priority";  ///< One of scheduling_names().
+    PolicyOptions of_policy;
     Nanos poll_ns = 200'000;          ///< PoolOptions::poll_ns of each thread.
     /// CPUs of the host: worker k keeps to pin[k]. Empty: the workers run where the process may,
     /// and a host's mode uses the first CPUs of those.
