@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Properties of the policies over generated histories of events. The rules of tenants are in
-// tenants_test.cpp.
+// Properties of the policies over generated histories of events. What time and terms of tenants
+// have to do with is in tenant_properties_test.cpp.
 #include "simulated_fleet.hpp"
 
 #include <gtest/gtest.h>
