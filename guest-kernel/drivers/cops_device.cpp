@@ -164,9 +164,14 @@ bool reap_command() {
 }
 
 void interrupt() {
+    bool asked = false;
     {
         const Guard guard(lock);
-        driver->mmio().take_interrupt();
+        const std::uint32_t causes = driver->mmio().take_interrupt();
+        asked = (causes & VIRTIO_MMIO_INT_CONFIG) != 0 && driver->power_off_asked();
+    }
+    if (asked) {
+        ask_power_off();
     }
     poll();
     const Guard guard(lock);
@@ -224,6 +229,9 @@ bool init(const Platform& platform) {
         }
         driver = candidate;
         plic::connect(platform.virtio[i].irq, &interrupt);
+        if (driver->power_off_asked()) {
+            ask_power_off();  // before the machine was booted again
+        }
         return true;
     }
     return false;

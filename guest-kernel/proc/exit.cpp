@@ -17,11 +17,13 @@ namespace {
 
 constexpr std::int32_t kFirstPid = 1;
 constexpr std::uint32_t kShutdownLevel = 0;
+constexpr std::uint32_t kTerminated = 128 + 15;  // as a process that SIGTERM ended
 constexpr const char* kEnded = "; ended by signal ";
 
 // Processes that ended and are not buried, by index. The undertaker sleeps while it is empty.
 constinit std::uint64_t ended = 0;  // atomic
 constinit cops_task_id undertaker_task = 0;
+constinit bool power_off_asked = false;  // atomic
 
 // Awaits an Async whose frame may not be had at first: nothing else can be done than to try again.
 #define COPS_INSIST(expression)                                                                    \
@@ -197,11 +199,25 @@ Async<void> shut_down(std::uint32_t status) {
     sbi::shutdown(status == 0 ? sbi::kNoReason : sbi::kStatusReason | status);
 }
 
+// A first process that is ending anyway keeps its status.
+std::uint32_t end_first_process() {
+    Process* const first = find_process(kFirstPid);
+    if (first == nullptr) {
+        return kTerminated;
+    }
+    begin_exit(*first, kFirstPid, kTerminated);
+    return exit_is_wanted(*first) ? first->exit_status : kTerminated;
+}
+
 // One coroutine, made at boot, buries everybody: so an end needs no memory.
 Async<void> undertaker() {
     for (;;) {
         const std::uint64_t some = __atomic_exchange_n(&ended, std::uint64_t{0}, __ATOMIC_ACQUIRE);
         if (some == 0) {
+            if (__atomic_load_n(&power_off_asked, __ATOMIC_ACQUIRE)) {
+                const std::uint32_t status = end_first_process();
+                COPS_INSIST(shut_down(status))
+            }
             co_await Suspend{};
             continue;
         }
@@ -251,6 +267,13 @@ void exit_process(Thread& thread, std::uint32_t status) {
 void process_ended(Process& process) {
     __atomic_fetch_or(&ended, std::uint64_t{1} << process.index, __ATOMIC_RELEASE);
     wake_task(undertaker_task);
+}
+
+void ask_power_off() {
+    __atomic_store_n(&power_off_asked, true, __ATOMIC_RELEASE);
+    if (undertaker_task != 0) {
+        wake_task(undertaker_task);  // else it looks when it begins
+    }
 }
 
 void kill_process(Process& process, std::int32_t pid) {

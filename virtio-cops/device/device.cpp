@@ -7,6 +7,7 @@
 #include <virtio/virtio_ring.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace virtio_cops {
@@ -50,7 +51,8 @@ Device::~Device() = default;
 std::uint64_t Device::features() const noexcept {
     return bit(VIRTIO_F_VERSION_1) | bit(VIRTIO_RING_F_INDIRECT_DESC)
            | std::uint64_t{options_.boards} << VIRTIO_COPS_F_BOARD
-           | std::uint64_t{options_.user_interrupts} << VIRTIO_COPS_F_USER_INTR;
+           | std::uint64_t{options_.user_interrupts} << VIRTIO_COPS_F_USER_INTR
+           | bit(VIRTIO_COPS_F_POWER_OFF);
 }
 
 std::uint16_t Device::queue_max(unsigned queue) const noexcept {
@@ -76,10 +78,25 @@ void Device::read_config(std::uint64_t offset, std::span<std::byte> to) const no
         .max_handles = options_.max_handles,
         .num_grants = static_cast<std::uint32_t>(options_.grants.size()),
     };
-    const std::span<const std::byte> from = bytes_of(config);
+    std::array<std::byte, sizeof config + sizeof(virtio_cops_le32)> from{};
+    static_assert(sizeof config == VIRTIO_COPS_CONFIG_POWER_OFF);
+    std::ranges::copy(bytes_of(config), from.begin());
+    from[VIRTIO_COPS_CONFIG_POWER_OFF] =
+        power_off_asked_ ? std::byte{VIRTIO_COPS_POWER_OFF_ASKED} : std::byte{0};
     for (std::size_t i = 0; i < to.size(); ++i) {
         to[i] = offset < from.size() && i < from.size() - offset ? from[offset + i] : std::byte{0};
     }
+}
+
+bool Device::ask_power_off() {
+    if (!active_ || (features_ & bit(VIRTIO_COPS_F_POWER_OFF)) == 0) {
+        return false;
+    }
+    if (!power_off_asked_) {
+        power_off_asked_ = true;
+        host_.raise_config_interrupt();
+    }
+    return true;
 }
 
 void Device::activate(std::uint64_t features, std::span<const QueueState> queues) {

@@ -122,6 +122,8 @@ public:
     bool accept_features(std::uint64_t features) const noexcept;
     /// Configuration space; bytes past its end read as 0.
     void read_config(std::uint64_t offset, std::span<std::byte> to) const noexcept;
+    /// Changes when configuration space does.
+    std::uint32_t config_generation() const noexcept { return power_off_asked_ ? 1 : 0; }
     /// DRIVER_OK. `queues[i].size` 0 = not set up. A queue that can't be used breaks the device
     /// (Host::set_needs_reset()).
     void activate(std::uint64_t features, std::span<const QueueState> queues);
@@ -130,6 +132,10 @@ public:
     /// memory from the moment of return, except by operations that the host has still under way.
     bool reset();
     void notify(unsigned queue);
+
+    /// What the operator asks: the guest shall power off. False: there is no driver that has
+    /// negotiated POWER_OFF, and nothing happens.
+    bool ask_power_off();
 
     // What the host's I/O engine reports.
     /// The operation ended. `result` is a byte count, a host handle (OPENAT) or -errno.
@@ -252,7 +258,8 @@ private:
     bool broken_ = false;     // a ring was broken: nothing is taken until reset
     bool resetting_ = false;  // reset() waits for started operations
     bool paused_ = false;
-    std::uint64_t features_ = 0;  // negotiated
+    bool power_off_asked_ = false;  // until the device is gone
+    std::uint64_t features_ = 0;    // negotiated
     std::array<Queue, VIRTIO_COPS_NUM_QUEUES> queues_;
 
     std::vector<GuestPage> boards_;  // by vCPU; host null = none

@@ -113,6 +113,8 @@ public:
     /// The used ring of a queue grew and the driver wants to know: used-buffer interrupt of the
     /// transport. A vCPU that this wakes is runnable at `level` (kNoLevel: at its irq_level).
     virtual void raise_used_interrupt(Level level) = 0;
+    /// Configuration space changed: configuration interrupt of the transport.
+    virtual void raise_config_interrupt() = 0;
     /// The driver broke a ring: DEVICE_NEEDS_RESET and a configuration interrupt.
     virtual void set_needs_reset(const char* why) = 0;
     /// A reset that Device::reset() left open has ended: no request is in flight, nothing will be

@@ -15,6 +15,7 @@ struct DriverOptions {
     std::uint32_t device_id = VIRTIO_ID_COPS;
     bool boards = true;                 ///< Take VIRTIO_COPS_F_BOARD if offered.
     bool user_interrupts = true;        ///< Take VIRTIO_COPS_F_USER_INTR if offered.
+    bool power_off = true;              ///< Take VIRTIO_COPS_F_POWER_OFF if offered.
     std::uint16_t control_size = 64;    ///< Cut to the device's largest.
     std::uint16_t request_size = 1024;  ///< Cut to the device's largest.
     std::uint16_t max_segments = 18;    ///< Data segments of a request; cut to the device's limit.
@@ -69,6 +70,12 @@ public:
     Mmio<Port>& mmio() { return mmio_; }
     const virtio_cops_config& config() const { return config_; }
     bool has_boards() const { return (features_ >> VIRTIO_COPS_F_BOARD & 1) != 0; }
+    /// After a configuration interrupt: the host wants the guest to power off (VC-3.8).
+    bool power_off_asked() {
+        return (features_ >> VIRTIO_COPS_F_POWER_OFF & 1) != 0
+               && mmio_.read_config_word(VIRTIO_COPS_CONFIG_POWER_OFF)
+                      == VIRTIO_COPS_POWER_OFF_ASKED;
+    }
     bool has_user_interrupts() const { return (features_ >> VIRTIO_COPS_F_USER_INTR & 1) != 0; }
 
 private:
@@ -105,7 +112,9 @@ int Driver<Port>::open() {
     const std::uint64_t board = std::uint64_t{options_.boards} << VIRTIO_COPS_F_BOARD;
     const std::uint64_t user = std::uint64_t{options_.boards && options_.user_interrupts}
                                << VIRTIO_COPS_F_USER_INTR;
-    if (const int error = mmio_.negotiate(required, board | user, &features_); error != 0) {
+    const std::uint64_t power_off = std::uint64_t{options_.power_off} << VIRTIO_COPS_F_POWER_OFF;
+    if (const int error = mmio_.negotiate(required, board | user | power_off, &features_);
+        error != 0) {
         return error;
     }
     if (const int error = mmio_.read_config(&config_); error != 0) {

@@ -147,6 +147,11 @@ public:
         return -kIoError;
     }
 
+    /// The le32 at `offset` of configuration space, which cannot be read torn.
+    std::uint32_t read_config_word(std::uint32_t offset) {
+        return port_.read32(VIRTIO_MMIO_CONFIG + offset);
+    }
+
     Port& port() { return port_; }
 
 private:

@@ -114,7 +114,7 @@ TEST(VC_3_1, version_1_and_indirect_descriptors_are_offered_and_nothing_unknown)
     EXPECT_EQ(
         rig.device.features(),
         bit(VIRTIO_F_VERSION_1) | bit(VIRTIO_RING_F_INDIRECT_DESC) | bit(VIRTIO_COPS_F_BOARD)
-            | bit(VIRTIO_COPS_F_USER_INTR)
+            | bit(VIRTIO_COPS_F_USER_INTR) | bit(VIRTIO_COPS_F_POWER_OFF)
     );
 }
 
@@ -122,7 +122,10 @@ TEST(VC_3_1, without_boards_there_are_no_user_interrupts_either) {
     RigOptions options;
     options.device.boards = false;
     Rig rig(options);
-    EXPECT_EQ(rig.device.features(), bit(VIRTIO_F_VERSION_1) | bit(VIRTIO_RING_F_INDIRECT_DESC));
+    EXPECT_EQ(
+        rig.device.features(),
+        bit(VIRTIO_F_VERSION_1) | bit(VIRTIO_RING_F_INDIRECT_DESC) | bit(VIRTIO_COPS_F_POWER_OFF)
+    );
 }
 
 TEST(VC_3_2, bad_feature_sets_leave_features_ok_clear) {
@@ -229,6 +232,30 @@ TEST(VC_3_6, an_unknown_version_makes_the_driver_fail_the_device) {
     ASSERT_EQ(rig.driver.probe(), 0);
     EXPECT_EQ(rig.driver.open(), -kNotSupported);
     EXPECT_NE(rig.registers.status & VIRTIO_CONFIG_S_FAILED, 0u);
+}
+
+TEST(VC_3_7, an_orderly_end_is_asked_for_once_and_stays_asked_for) {
+    Rig rig;
+    rig.boot();
+    EXPECT_FALSE(rig.driver.power_off_asked());
+    const std::uint32_t generation = rig.device.config_generation();
+    EXPECT_TRUE(rig.device.ask_power_off());
+    EXPECT_TRUE(rig.device.ask_power_off());
+    EXPECT_EQ(rig.host.config_interrupts, 1u);
+    EXPECT_TRUE(rig.driver.power_off_asked());
+    EXPECT_NE(rig.device.config_generation(), generation);
+    rig.driver.begin_reset();
+    rig.boot();
+    EXPECT_TRUE(rig.driver.power_off_asked());
+}
+
+TEST(VC_3_7, a_driver_that_did_not_negotiate_it_is_not_asked) {
+    Rig rig({.driver = {.power_off = false}});
+    EXPECT_FALSE(rig.device.ask_power_off());  // none is live
+    rig.boot();
+    EXPECT_FALSE(rig.device.ask_power_off());
+    EXPECT_EQ(rig.host.config_interrupts, 0u);
+    EXPECT_FALSE(rig.driver.power_off_asked());
 }
 
 }  // namespace

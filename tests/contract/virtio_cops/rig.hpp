@@ -98,6 +98,7 @@ public:
         posts.push_back({vcpu, process, level});
     }
     void raise_used_interrupt(Level level) override { interrupts.push_back(level); }
+    void raise_config_interrupt() override { ++config_interrupts; }
     void set_needs_reset(const char* why) override;
     void reset_done() override;
     std::uint64_t now_ns() override { return ++clock; }
@@ -114,6 +115,7 @@ public:
     HostHandle reopen_result = 500;
     std::vector<Post> posts;
     std::vector<Level> interrupts;
+    unsigned config_interrupts = 0;
     std::vector<CompletionEvent> events;
     std::uint64_t clock = 0;
     std::function<void(const char* why)> on_needs_reset;

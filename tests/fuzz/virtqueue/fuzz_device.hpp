@@ -122,6 +122,7 @@ public:
         require(vcpu < 2 && level < kLevels);
     }
     void raise_used_interrupt(Level) override {}
+    void raise_config_interrupt() override {}
     void set_needs_reset(const char* why) override {
         require(why != nullptr && !needs_reset);
         needs_reset = true;

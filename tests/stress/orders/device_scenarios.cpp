@@ -82,6 +82,7 @@ public:
         machine.interrupt(vcpu);
     }
     void raise_used_interrupt(Level) override { used_interrupt.post(); }
+    void raise_config_interrupt() override {}
     void set_needs_reset(const char* why) override { explorer::fail(why); }
     void reset_done() override {}
     std::uint64_t now_ns() override { return 0; }

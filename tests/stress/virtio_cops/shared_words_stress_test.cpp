@@ -56,6 +56,7 @@ public:
         signal_.used_interrupt = true;
         bell_.notify_one();
     }
+    void raise_config_interrupt() override {}
     void set_needs_reset(const char* why) override { ADD_FAILURE() << why; }
     void reset_done() override {}
     std::uint64_t now_ns() override { return ++clock_; }

@@ -25,6 +25,7 @@ typedef uint64_t virtio_cops_le64;
 /* Boards, process lines, host page, doorbell page: claims are exchanged. */
 #define VIRTIO_COPS_F_BOARD 0
 #define VIRTIO_COPS_F_USER_INTR 1 /* The host raises user interrupts for completions in slots. */
+#define VIRTIO_COPS_F_POWER_OFF 2 /* The host asks by configuration space for an orderly end. */
 
 /* Queues. */
 #define VIRTIO_COPS_QUEUE_CONTROL 0
@@ -53,6 +54,12 @@ struct virtio_cops_config {
     virtio_cops_le32 max_handles;   /* Open handles; a handle is index | generation << 16. */
     virtio_cops_le32 num_grants;    /* Grants that GET_GRANT can list. */
 };
+/*
+ * Offset in configuration space, behind virtio_cops_config, of le32 power_off (feature POWER_OFF):
+ * 0, or VIRTIO_COPS_POWER_OFF_ASKED from when the host wants the guest to power off.
+ */
+#define VIRTIO_COPS_CONFIG_POWER_OFF 32
+#define VIRTIO_COPS_POWER_OFF_ASKED 1
 
 /* ---- Shared words (feature BOARD) ---- */
 

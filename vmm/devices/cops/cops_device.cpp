@@ -69,8 +69,14 @@ void CopsDevice::notify(unsigned queue) {
     host_.submit();
 }
 
+std::uint32_t CopsDevice::config_generation() const {
+    const std::lock_guard lock(mutex_);
+    return core_.config_generation();
+}
+
 void CopsDevice::config_read(std::uint64_t offset, std::span<std::byte> to) {
-    core_.read_config(offset, to);  // constant
+    const std::lock_guard lock(mutex_);
+    core_.read_config(offset, to);
 }
 
 std::optional<VirtioSharedMemory> CopsDevice::shared_memory(std::uint8_t id) const {
@@ -190,6 +196,11 @@ bool CopsDevice::take_post(unsigned vcpu) {
     return core_.take_user_interrupt(vcpu, process);
 }
 
+bool CopsDevice::ask_power_off() {
+    const std::lock_guard lock(mutex_);
+    return core_.ask_power_off();
+}
+
 void CopsDevice::set_paused(bool paused) {
     {
         const std::lock_guard lock(mutex_);
@@ -255,6 +266,12 @@ void CopsDevice::post_user_interrupt(unsigned vcpu, std::uint64_t process, Level
 void CopsDevice::raise_used_interrupt(Level level) {
     host_.begin_interrupt(level);
     transport_->raise_used_interrupt();
+    host_.end_interrupt();
+}
+
+void CopsDevice::raise_config_interrupt() {
+    host_.begin_interrupt(kNoLevel);
+    transport_->raise_config_interrupt();
     host_.end_interrupt();
 }
 

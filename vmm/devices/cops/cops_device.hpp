@@ -62,6 +62,7 @@ public:
     void activate(std::uint64_t features, std::span<const VirtioQueue> queues) override;
     void reset() override;
     void notify(unsigned queue) override;
+    std::uint32_t config_generation() const override;
     void config_read(std::uint64_t offset, std::span<std::byte> to) override;
     void config_write(std::uint64_t /*offset*/, std::span<const std::byte> /*from*/) override {}
     std::optional<VirtioSharedMemory> shared_memory(std::uint8_t id) const override;
@@ -89,6 +90,10 @@ public:
     /// Owner of the vCPU, outside the guest. Empties the mailbox. True: raise a user interrupt now.
     bool take_post(unsigned vcpu);
 
+    // ---- Any thread ----
+    /// Asks the guest to power off. False: it has no driver that could be asked.
+    bool ask_power_off();
+
     // ---- Quiescing and reports; any thread ----
     /// A paused device takes no requests off its queues.
     void set_paused(bool paused);
@@ -112,6 +117,7 @@ private:
     }
     void post_user_interrupt(unsigned vcpu, std::uint64_t process, Level level) override;
     void raise_used_interrupt(Level level) override;
+    void raise_config_interrupt() override;
     void set_needs_reset(const char* why) override;
     void reset_done() override;
     std::uint64_t now_ns() override { return host_.now(); }
