@@ -4,7 +4,7 @@
 #include "console/message.hpp"
 #include "console/terminal.hpp"
 #include "run/exit_code.hpp"
-#include "support/atomic_file.hpp"
+#include "support/leftovers.hpp"
 
 #include <fmt/format.h>
 
@@ -79,7 +79,7 @@ void Signals::stop_delivery() {
 void Signals::end_now(int number, const char* why) {
     RawTerminal::restore();
     say(STDERR_FILENO, fmt::format("cops: ended by {}{}\n", name(number), why));
-    AtomicFile::remove_temporaries();  // last: the main thread may still be making some
+    remove_leftovers();  // last: the main thread may still be making some
     ::_exit(kExitSignal + number);
 }
 

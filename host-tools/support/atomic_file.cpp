@@ -2,6 +2,7 @@
 #include "support/atomic_file.hpp"
 
 #include "support/failure.hpp"
+#include "support/leftovers.hpp"
 
 #include <fmt/format.h>
 
@@ -10,18 +11,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <mutex>
-#include <set>
 #include <system_error>
 
 namespace tools {
 namespace {
-
-std::mutex mutex;
-std::set<std::filesystem::path>& unfinished() {
-    static auto* paths = new std::set<std::filesystem::path>;  // outlives every thread
-    return *paths;
-}
 
 [[noreturn]] void fail_to_write(const std::filesystem::path& path) {
     throw configuration_failure(
@@ -51,13 +44,15 @@ AtomicFile::AtomicFile(std::filesystem::path path)
     }
     temporary_ = path_;
     temporary_ += fmt::format(".{}.tmp", ::getpid());
-    const std::lock_guard lock(mutex);  // made and noted as one: see remove_temporaries()
+    note_leftover(temporary_);  // before it is there: else it could be left
     const int fd = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) {
+        const int why = errno;
+        forget_leftover(temporary_);
+        errno = why;
         fail_to_write(path_);
     }
     ::close(fd);
-    unfinished().insert(temporary_);
 }
 
 AtomicFile::~AtomicFile() {
@@ -66,8 +61,7 @@ AtomicFile::~AtomicFile() {
     }
     std::error_code ignored;
     std::filesystem::remove(temporary_, ignored);
-    const std::lock_guard lock(mutex);
-    unfinished().erase(temporary_);
+    forget_leftover(temporary_);
 }
 
 void AtomicFile::write(std::string_view contents) {
@@ -101,15 +95,7 @@ void AtomicFile::commit() {
         fail_to_write(path_);
     }
     committed_ = true;
-    const std::lock_guard lock(mutex);
-    unfinished().erase(temporary_);
-}
-
-void AtomicFile::remove_temporaries() noexcept {
-    const std::lock_guard lock(mutex);
-    for (const auto& path : unfinished()) {
-        ::unlink(path.c_str());
-    }
+    forget_leftover(temporary_);
 }
 
 }  // namespace tools

@@ -8,7 +8,7 @@
 namespace tools {
 
 /// A file that appears at its path whole or not at all: somebody writes it at temporary(), and
-/// commit() renames it. Without commit() the temporary is removed; also by remove_temporaries().
+/// commit() renames it. Without commit() the temporary is removed; also by remove_leftovers().
 class AtomicFile {
 public:
     /// Fails (Failure, configuration) at once when the path cannot be written.
@@ -20,9 +20,6 @@ public:
     const std::filesystem::path& temporary() const noexcept { return temporary_; }
     void write(std::string_view contents);
     void commit();
-
-    /// Any thread. Removes what unfinished AtomicFiles left, before the process ends on the spot.
-    static void remove_temporaries() noexcept;
 
 private:
     std::filesystem::path path_;

@@ -2,6 +2,7 @@
 #include "process.hpp"
 #include "support.hpp"
 #include "support/atomic_file.hpp"
+#include "support/leftovers.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -44,7 +45,7 @@ TEST(AtomicFile, leaves_nothing_without_commit) {
 TEST(AtomicFile, unfinished_ones_can_be_removed_from_anywhere) {
     const test_support::TemporaryDirectory directory;
     AtomicFile file(directory / "report");
-    AtomicFile::remove_temporaries();
+    remove_leftovers();
     EXPECT_EQ(files_in(directory), 0U);
 }
 
