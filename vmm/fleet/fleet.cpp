@@ -337,6 +337,31 @@ void Fleet::stop() {
     }
 }
 
+void Fleet::stop(std::size_t guest) {
+    if (impl_->started && guest < impl_->guests.size()) {
+        impl_->guests[guest]->stop();
+        impl_->mark_changed();
+    }
+}
+
+bool Fleet::ask_power_off(std::size_t guest) {
+    return impl_->started && guest < impl_->guests.size() && impl_->guests[guest]->ask_power_off();
+}
+
+Result<void> Fleet::pause(std::size_t guest) {
+    if (!impl_->started || guest >= impl_->guests.size()) {
+        return fail(ErrorKind::usage, fmt::format("no guest {} runs", guest));
+    }
+    return impl_->guests[guest]->set_paused(true);
+}
+
+Result<void> Fleet::resume(std::size_t guest) {
+    if (!impl_->started || guest >= impl_->guests.size()) {
+        return fail(ErrorKind::usage, fmt::format("no guest {} runs", guest));
+    }
+    return impl_->guests[guest]->set_paused(false);
+}
+
 std::size_t Fleet::console_input(std::size_t guest, std::span<const char> bytes) {
     return guest < impl_->guests.size() ? impl_->guests[guest]->console_input(bytes) : 0;
 }
@@ -364,6 +389,10 @@ FleetReport Fleet::report() const {
     }
     for (const auto& guest : impl.guests) {
         report.guests.push_back(guest->report(impl.start_time));
+    }
+    for (unsigned worker = 0; worker < impl.pool->workers(); ++worker) {
+        const sched::WorkerTimes times = impl.pool->worker_times(worker);
+        report.worker_times.push_back({times.busy_ns, times.poll_ns, times.sleeps});
     }
     return report;
 }

@@ -11,6 +11,9 @@
 namespace vmm {
 namespace {
 
+// Status with which the COPS kernel powers off when it is asked to (guest-kernel/proc/exit.cpp).
+constexpr std::uint32_t kTerminated = 128 + 15;
+
 // Level of the completion whose interrupt the calling thread is raising; kNoLevel outside of that.
 thread_local Level interrupt_level = kNoLevel;
 // The raising reached a vCPU.
@@ -199,10 +202,20 @@ void Guest::take_out_of_pool() {
 }
 
 bool Guest::advance() {
-    advance_save();
-    if (debug_ != nullptr) {
-        advance_debug();
-    }
+    Phase before = phase_;
+    do {
+        before = phase_;
+        advance_save();
+        if (debug_ != nullptr) {
+            advance_debug();
+        }
+        advance_pause();
+        advance_end();
+    } while (phase_ != before);  // a guest that was booted again may have to pause
+    return phase_ == Phase::ended;
+}
+
+void Guest::advance_end() {
     if (phase_ == Phase::running && machine_->ended()) {
         phase_ = Phase::leaving;
         take_out_of_pool();
@@ -214,18 +227,16 @@ bool Guest::advance() {
     }
     if (phase_ == Phase::draining && machine_->reset_finished()) {
         Outcome outcome = machine_->outcome();
-        const bool again = outcome.ending == Ending::reset && config_.reboot
-                           && !stop_asked_.load(std::memory_order_acquire);
+        const bool again = outcome.ending == Ending::reset && config_.reboot && !end_was_asked();
         if (again) {
             if (const auto rebooted = reboot(); !rebooted) {
                 outcome = {Ending::failed, 0, "reboot: " + rebooted.error().message};
             } else {
-                return false;
+                return;
             }
         }
         finish(std::move(outcome));
     }
-    return phase_ == Phase::ended;
 }
 
 /// Saving: the vCPUs leave, what is in flight completes, the machine is written down, the vCPUs
@@ -304,13 +315,12 @@ Guest::SavedState Guest::save() {
     std::future<SavedState> saved;
     {
         const std::lock_guard lock(outcome_mutex_);
-        if (save_ || ended_ != 0) {
-            return fail(
-                ErrorKind::usage,
-                fmt::format(
-                    "guest {} {}", config_.name, save_ ? "is being saved already" : "has ended"
-                )
-            );
+        const bool paused = pause_wanted_.load(std::memory_order_relaxed);
+        if (save_ || ended_ != 0 || paused) {
+            const std::string_view why = ended_ != 0 ? "has ended"
+                                         : paused    ? "is paused; resume it first"
+                                                     : "is being saved already";
+            return fail(ErrorKind::usage, fmt::format("guest {} {}", config_.name, why));
         }
         saved = save_.emplace().get_future();
     }
@@ -336,8 +346,12 @@ Result<void> Guest::reboot() {
 
 void Guest::finish(Outcome outcome) {
     phase_ = Phase::ended;
-    if (outcome.ending == Ending::reset && stop_asked_.load(std::memory_order_acquire)) {
+    if (outcome.ending == Ending::reset && end_was_asked()) {
         outcome = {Ending::stopped, 0, {}};
+    }
+    if (outcome.ending == Ending::powered_off && outcome.status == kTerminated
+        && power_off_asked_.load(std::memory_order_acquire)) {
+        outcome = {Ending::stopped, kTerminated, "powered off as it was asked to"};
     }
     if (debug_ != nullptr) {
         debug_->ended(outcome);
@@ -360,6 +374,11 @@ void Guest::finish(Outcome outcome) {
         save_->set_value(fail(ErrorKind::usage, fmt::format("guest {} has ended", config_.name)));
         save_.reset();
     }
+}
+
+bool Guest::end_was_asked() const noexcept {
+    return stop_asked_.load(std::memory_order_acquire)
+           || power_off_asked_.load(std::memory_order_acquire);
 }
 
 void Guest::stop() {
@@ -522,6 +541,7 @@ void Guest::Port::publish(Level ring_level, Level yield_level, std::uint64_t wai
 }
 
 void Guest::Port::set_steal_time(Nanos stolen) {
+    steal_.store(stolen, std::memory_order_relaxed);
     guest_.machine_->set_steal_time(hart_, stolen);
 }
 

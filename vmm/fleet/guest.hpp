@@ -49,8 +49,10 @@ public:
     bool advance();
     /// Any thread. Ends it now, and for good.
     void stop();
-    /// Any thread; not under locks of the fleet. Fleet::save().
+    /// Any thread; not under locks of the fleet. As those of Fleet.
     Result<std::vector<std::uint8_t>> save();
+    Result<void> set_paused(bool paused);
+    bool ask_power_off();
 
     // ---- Any thread ----
     std::size_t console_input(std::span<const char> bytes) {
@@ -83,6 +85,8 @@ private:
         void left_pool() override;
         VcpuCounters counters() const noexcept;
         EngineStats stats() const;
+        /// What set_steal_time() said last.
+        Nanos steal_time() const noexcept { return steal_.load(std::memory_order_relaxed); }
 
     private:
         Vcpu& vcpu() const noexcept { return guest_.machine_->vcpu(hart_); }
@@ -98,6 +102,7 @@ private:
             std::atomic<std::uint64_t> sbi_calls{0};
             std::atomic<std::uint64_t> mmio_exits{0};
         } counters_;
+        std::atomic<Nanos> steal_{0};  // written by the owner; relaxed
         // Copied when the vCPU leaves the pool.
         mutable std::mutex stats_mutex_;
         EngineStats stats_;
@@ -109,6 +114,8 @@ private:
         saving,
         holding,  ///< vCPUs leave the pool for the debugger;
         held,     ///< they have.
+        pausing,  ///< vCPUs leave the pool for pause();
+        paused,   ///< they have.
         leaving,
         draining,
         ended
@@ -127,8 +134,12 @@ private:
     void put_into_pool();
     void take_out_of_pool();
     bool left() const noexcept { return in_pool_.load(std::memory_order_acquire) == 0; }
+    void advance_end();
     void advance_save();
     void advance_debug();
+    void advance_pause();
+    GuestState state() const noexcept;
+    bool end_was_asked() const noexcept;
     void hold();
     void answer_save(SavedState saved);
     void finish(Outcome outcome);
@@ -176,7 +187,12 @@ private:
     // Control thread; others read it, relaxed, to describe the guest.
     std::atomic<Phase> phase_ = Phase::created;
     std::atomic<bool> stop_asked_{false};  // set by stop(), read by the control thread
-    std::atomic<unsigned> in_pool_{0};     // vCPUs that have not left; release when one leaves
+    // Set by ask_power_off(), read by the control thread (and to describe the guest).
+    std::atomic<bool> power_off_asked_{false};
+    // Set by set_paused() under outcome_mutex_, so that none is paused for ever once it has ended;
+    // read by the control thread.
+    std::atomic<bool> pause_wanted_{false};
+    std::atomic<unsigned> in_pool_{0};  // vCPUs that have not left; release when one leaves
     // A save is asked for or under way: every completion is reported to the control thread.
     std::atomic<bool> save_asked_{false};
     // The hart that the last device interrupt went to: an interrupt that is pending already raises

@@ -6,6 +6,50 @@
 #include <string_view>
 
 namespace vmm {
+namespace {
+
+VcpuState state_of(sched::VcpuEntry::State state) {
+    using State = sched::VcpuEntry::State;
+    switch (state) {
+    case State::idle:
+        return VcpuState::idle;
+    case State::ready:
+        return VcpuState::ready;
+    case State::running:
+        return VcpuState::running;
+    case State::stopped:
+        return VcpuState::stopped;
+    case State::ended:
+        break;
+    }
+    return VcpuState::off;
+}
+
+}  // namespace
+
+GuestState Guest::state() const noexcept {
+    switch (phase_.load(std::memory_order_relaxed)) {
+    case Phase::created:
+        return GuestState::created;
+    case Phase::running:
+    case Phase::pausing:
+        return power_off_asked_.load(std::memory_order_relaxed) ? GuestState::ending
+                                                                : GuestState::running;
+    case Phase::saving:
+        return GuestState::saving;
+    case Phase::holding:
+    case Phase::held:
+        return GuestState::held;
+    case Phase::paused:
+        return GuestState::paused;
+    case Phase::leaving:
+    case Phase::draining:
+        return GuestState::ending;
+    case Phase::ended:
+        break;
+    }
+    return GuestState::ended;
+}
 
 GuestReport Guest::report(Nanos fleet_started) const {
     GuestReport report;
@@ -22,14 +66,21 @@ GuestReport Guest::report(Nanos fleet_started) const {
         };
         report.started_ns = since_start(started_);
         report.ended_ns = since_start(ended_);
+        // Ended and the outcome are one: who sees that it has ended knows how.
+        const GuestState now = state();
+        report.state = now == GuestState::ended && ended_ == 0 ? GuestState::ending : now;
     }
     report.engine = machine_->vcpu(0).engine_name();
     for (unsigned hart = 0; hart < config_.cpus; ++hart) {
         const sched::VcpuTimes times = pool_.times(vcpus_[hart]);
+        const sched::VcpuStatus status = pool_.status(vcpus_[hart]);
         const VcpuCounters counters = ports_[hart]->counters();
         report.vcpus.push_back({
+            .state = state_of(status.state),
+            .level = status.level,
             .run_ns = times.run_ns,
             .wait_ns = times.wait_ns,
+            .steal_ns = ports_[hart]->steal_time(),
             .switches = times.switches,
             .preemptions = times.preemptions,
             .instructions = counters.instructions,
@@ -74,6 +125,10 @@ std::string Guest::describe() const {
         case Phase::holding:
         case Phase::held:
             return "held by a debugger";
+        case Phase::pausing:
+            return "to be paused, vCPUs leave their workers";
+        case Phase::paused:
+            return "paused";
         case Phase::leaving:
             return "ended, vCPUs leave their workers";
         case Phase::draining:

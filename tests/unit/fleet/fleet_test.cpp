@@ -185,6 +185,93 @@ TEST(Fleet, stop_ends_guests_that_run_or_sleep_and_says_so) {
     }
 }
 
+TEST(Fleet, one_guest_is_stopped_and_others_go_on) {
+    Consoles consoles;
+    auto fleet = start({.guests = {guest("spin"), guest("echo")}}, consoles);
+    fleet->stop(0);
+    while (fleet->report().guests[0].state != GuestState::ended) {
+    }
+    EXPECT_EQ(fleet->report().guests[0].outcome.ending, Ending::stopped);
+    fleet->console_input(1, std::string("a"));
+    consoles.wait_for(1, "a");
+    fleet->stop(7);  // there is none
+}
+
+TEST(Fleet, a_guest_without_the_driver_cannot_be_asked_to_power_off) {
+    Consoles consoles;
+    auto fleet = start({.guests = {guest("spin")}}, consoles);
+    EXPECT_FALSE(fleet->ask_power_off(0));
+    EXPECT_FALSE(fleet->ask_power_off(7));
+    EXPECT_EQ(fleet->report().guests[0].state, GuestState::running);
+}
+
+/// Waits until the guest is in that state.
+void wait_for(Fleet& fleet, std::size_t guest, GuestState state) {
+    while (fleet.report().guests.at(guest).state != state) {
+    }
+}
+
+TEST(FleetPause, a_paused_guest_does_not_run_wait_or_answer_and_goes_on_after) {
+    Consoles consoles;
+    auto fleet = start({.guests = {guest("echo"), guest("spin")}}, consoles);
+    fleet->console_input(0, std::string("a"));
+    consoles.wait_for(0, "a");
+    ASSERT_TRUE(fleet->pause(0));
+    ASSERT_TRUE(fleet->pause(0));
+    wait_for(*fleet, 0, GuestState::paused);
+    const VcpuReport before = fleet->report().guests[0].vcpus.at(0);
+    EXPECT_EQ(before.state, VcpuState::off);
+    fleet->console_input(0, std::string("b"));
+    // The other guest gets some turns meanwhile.
+    const std::uint64_t turns = fleet->report().guests[1].vcpus.at(0).instructions;
+    while (fleet->report().guests[1].vcpus.at(0).instructions < turns + 1'000'000) {
+    }
+    const VcpuReport after = fleet->report().guests[0].vcpus.at(0);
+    EXPECT_EQ(after.instructions, before.instructions);
+    EXPECT_EQ(after.run_ns, before.run_ns);
+    EXPECT_EQ(after.wait_ns, before.wait_ns);
+    EXPECT_EQ(consoles.text(0), "a");
+    ASSERT_TRUE(fleet->resume(0));
+    consoles.wait_for(0, "ab");
+    EXPECT_GE(fleet->report().guests[0].vcpus.at(0).steal_ns, before.steal_ns);
+}
+
+TEST(FleetPause, a_paused_guest_can_be_stopped_and_is_not_saved) {
+    Consoles consoles;
+    auto fleet = start({.guests = {guest("idle")}}, consoles);
+    ASSERT_TRUE(fleet->pause(0));
+    wait_for(*fleet, 0, GuestState::paused);
+    const auto saved = fleet->save(0);
+    ASSERT_FALSE(saved);
+    EXPECT_NE(saved.error().message.find("is paused"), std::string::npos);
+    fleet->stop(0);
+    fleet->wait();
+    EXPECT_EQ(fleet->report().guests[0].outcome.ending, Ending::stopped);
+    EXPECT_EQ(fleet->report().guests[0].state, GuestState::ended);
+}
+
+TEST(FleetPause, a_guest_that_boots_again_and_again_can_be_paused) {
+    Consoles consoles;
+    auto fleet = start({.guests = {guest("reset")}}, consoles);
+    consoles.wait_for(0, "rr");
+    ASSERT_TRUE(fleet->pause(0));
+    wait_for(*fleet, 0, GuestState::paused);
+    const std::size_t boots = consoles.text(0).size();
+    ASSERT_TRUE(fleet->resume(0));
+    consoles.wait_for(0, std::string(boots + 2, 'r'));
+}
+
+TEST(FleetPause, what_has_ended_or_is_not_there_is_neither_paused_nor_resumed) {
+    Consoles consoles;
+    auto fleet = start({.guests = {guest("poweroff")}}, consoles);
+    fleet->wait();
+    for (const auto& done :
+         {fleet->pause(0), fleet->resume(0), fleet->pause(1), fleet->resume(1)}) {
+        ASSERT_FALSE(done);
+        EXPECT_EQ(done.error().kind, ErrorKind::usage);
+    }
+}
+
 TEST(Fleet, the_destructor_stops_what_runs) {
     Consoles consoles;
     start({.guests = {guest("spin")}}, consoles).reset();

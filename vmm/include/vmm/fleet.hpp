@@ -51,9 +51,32 @@ struct LevelReport {
         0;  ///< When the last completion was published, since the fleet's start.
 };
 
+/// What a guest is doing at the moment of a report.
+enum class GuestState : std::uint8_t {
+    created,  ///< The fleet has not started.
+    running,  ///< Its vCPUs are the workers'.
+    saving,   ///< Fleet::save() is under way.
+    paused,   ///< Fleet::pause(): its vCPUs do not run and its time stands still.
+    held,     ///< The same for a debugger.
+    ending,   ///< It was asked to power off, or has ended and what it left in flight drains.
+    ended,
+};
+
+/// What a vCPU is doing at the moment of a report.
+enum class VcpuState : std::uint8_t {
+    idle,     ///< It waits for an interrupt or its timer.
+    ready,    ///< It could run, and waits for a worker.
+    running,  ///< A worker runs it.
+    stopped,  ///< The guest has not started it.
+    off,      ///< No worker may run it: the guest is paused, held, saved or has ended.
+};
+
 struct VcpuReport {
+    VcpuState state = VcpuState::off;
+    Level level = kNoLevel;  ///< Effective level that it competes at, or did last.
     Nanos run_ns = 0;
-    Nanos wait_ns = 0;  ///< Runnable but not running (steal).
+    Nanos wait_ns = 0;   ///< Runnable but not running.
+    Nanos steal_ns = 0;  ///< Of wait_ns: what its steal-time record (SBI STA) has said so far.
     std::uint64_t switches = 0;
     std::uint64_t preemptions = 0;
     std::uint64_t instructions = 0;
@@ -61,11 +84,19 @@ struct VcpuReport {
     std::uint64_t user_interrupts = 0;
     std::uint64_t sbi_calls = 0;
     std::uint64_t mmio_exits = 0;
-    EngineStats engine;  ///< As of the guest's end.
+    EngineStats engine;  ///< As of when it last left the workers for good, a save or a pause.
+};
+
+/// What one worker did so far.
+struct WorkerReport {
+    Nanos busy_ns = 0;  ///< With a vCPU on it.
+    Nanos poll_ns = 0;  ///< Looking for work before it slept.
+    std::uint64_t sleeps = 0;
 };
 
 struct GuestReport {
     GuestOutcome outcome;
+    GuestState state = GuestState::created;
     std::string engine;  ///< The one that executes it, also where the configuration says "auto".
     std::vector<VcpuReport> vcpus;
     std::array<LevelReport, kLevels + 1> levels{};  ///< [64]: work without a level.
@@ -80,6 +111,7 @@ struct FleetReport {
     unsigned workers = 0;  ///< As configured.
     Nanos wall_ns = 0;
     std::vector<GuestReport> guests;
+    std::vector<WorkerReport> worker_times;  ///< By worker.
 };
 
 /// Names that FleetConfig::policy may have: policies by which workers share out the vCPUs, and the
@@ -110,6 +142,22 @@ public:
     bool wait_for(Nanos timeout);
     /// Any thread, async-signal-unsafe: ends every guest now (Ending::stopped) and drains requests.
     void stop();
+    /// Any thread, while the fleet runs. The same for one guest; one that has ended stays as it is.
+    void stop(std::size_t guest);
+    /// Any thread, while the fleet runs. Asks `guest` to end its processes and power off; one that
+    /// is paused is resumed for it. It ends with Ending::stopped when it does so because of this,
+    /// and as ever when it was ending anyway. False: it cannot be asked, since it has ended, has no
+    /// driver that knows of it (SPEC.md VC-3.7), or is held by a debugger, and nothing happens.
+    bool ask_power_off(std::size_t guest);
+    /// Any thread, while the fleet runs. Takes the vCPUs of `guest` off their workers, soon:
+    /// GuestReport::state is `paused` when none of them runs any more. Its time stands still until
+    /// resume(), so that no timer of it fires and no steal time is counted; what it asked of the
+    /// host before completes meanwhile. One that a debugger holds is paused when the debugger lets
+    /// it go. ErrorKind::usage: no such guest, or it has ended.
+    Result<void> pause(std::size_t guest);
+    /// Any thread, while the fleet runs. Lets a paused guest go on; others are left as they are.
+    /// ErrorKind::usage: no such guest, or it has ended.
+    Result<void> resume(std::size_t guest);
     /// Bytes typed at a guest's console. Returns how many were taken (the guest's FIFO has bounds).
     std::size_t console_input(std::size_t guest, std::span<const char> bytes);
 
@@ -126,7 +174,7 @@ public:
     /// Any thread, while the fleet runs. Holds `guest` between two instructions, waits until its
     /// requests have completed, and returns its whole state (vCPUs, memory, devices, queues); then
     /// the guest goes on. GuestConfig::saved_state continues from it, in this process or another.
-    /// ErrorKind::usage: no such guest, it has ended, or it is being saved already.
+    /// ErrorKind::usage: no such guest, it has ended, it is paused, or it is being saved already.
     Result<std::vector<std::uint8_t>> save(std::size_t guest);
 
 private:

@@ -102,6 +102,8 @@ public:
     virtual std::uint64_t waiting_levels(GuestId guest) const noexcept = 0;
     /// The running vCPU that is the first to make way for more urgent work, if any runs.
     virtual std::optional<VcpuId> first_to_yield() const noexcept = 0;
+    /// The level that the vCPU competes at, or would while it is idle; 64: there is no such vCPU.
+    virtual std::uint8_t effective_level(const VcpuId& id) const noexcept = 0;
 };
 
 /// What a policy may be told when it is made.

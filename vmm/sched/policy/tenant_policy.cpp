@@ -493,6 +493,11 @@ std::optional<VcpuId> TenantPolicy::first_to_yield() const noexcept {
     return running_.empty() ? std::nullopt : std::optional(vcpus_[running_.least().slot].id);
 }
 
+std::uint8_t TenantPolicy::effective_level(const VcpuId& id) const noexcept {
+    const std::uint32_t slot = vcpu_slots_.find(id);
+    return slot == kNone ? kLevelCount : vcpus_[slot].level;
+}
+
 // ---- For policies ------------------------------------------------------------------------------
 
 std::uint8_t TenantPolicy::first_waiting_level() const {

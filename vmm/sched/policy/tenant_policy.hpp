@@ -48,6 +48,7 @@ public:
     std::optional<Preemption> preempt(std::uint64_t now_ns) override;
     std::uint64_t waiting_levels(GuestId guest) const noexcept final;
     std::optional<VcpuId> first_to_yield() const noexcept final;
+    std::uint8_t effective_level(const VcpuId& id) const noexcept final;
 
 protected:
     enum class Order : std::uint8_t {

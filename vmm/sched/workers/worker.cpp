@@ -32,6 +32,11 @@ const WorkerPool* WorkerPool::current() noexcept {
     return this_pool;
 }
 
+VcpuStatus WorkerPool::status(Handle vcpu) const {
+    const std::lock_guard guard(lock_);
+    return {vcpu->state, policy_->effective_level(vcpu->id)};
+}
+
 io::Engine* WorkerPool::current_engine() const noexcept {
     return this_pool == this ? this_engine : nullptr;
 }

@@ -51,6 +51,12 @@ struct PoolOptions {
     io::EngineOptions engine;
 };
 
+/// A vCPU at one moment.
+struct VcpuStatus {
+    VcpuEntry::State state = VcpuEntry::State::ended;
+    Level level = kNoLevel;  ///< Effective level; kNoLevel: not in the pool.
+};
+
 struct WorkerTimes {
     Nanos busy_ns = 0;  ///< Inside run().
     Nanos poll_ns = 0;  ///< Looking for work before sleeping.
@@ -114,6 +120,7 @@ public:
     const Policy& policy() const noexcept { return *policy_; }
     VcpuTimes times(Handle vcpu) const;
     VcpuEntry::State state(Handle vcpu) const;
+    VcpuStatus status(Handle vcpu) const;
     WorkerTimes worker_times(unsigned worker) const;
     /// One line on a vCPU, one on a worker, for people who look for the cause of a standstill.
     std::string describe(Handle vcpu) const;
