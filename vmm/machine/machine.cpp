@@ -213,7 +213,8 @@ void Machine::end(Outcome outcome) {
     for (const auto& hart : harts_) {
         hart->vcpu().request_exit();
     }
-    console_.flush();
+    // No flush: run() does that, and here it would keep whoever ends the machine waiting for the
+    // reader of its output.
     if (listener_ != nullptr) {
         listener_->machine_ended();
     }
