@@ -2,6 +2,7 @@
 // The `cops` command.
 #include "boot/images.hpp"
 #include "console/message.hpp"
+#include "control/client.hpp"
 #include "options/command_line.hpp"
 #include "options/fleet_file.hpp"
 #include "run/exit_code.hpp"
@@ -50,7 +51,11 @@ void raise_file_limit() {
 int run_fleet(const FleetOptions& options, bool console, Signals& signals) {
     set_up_logging(options.log_level);
     const SessionOptions session{
-        .console = console, .engine_stats = options.engine_stats, .json = options.json
+        .console = console,
+        .engine_stats = options.engine_stats,
+        .json = options.json,
+        .control = options.control,
+        .metrics = options.metrics,
     };
     return run_session(prepare(options, Images::beside_program()), session, make_fleet, signals);
 }
@@ -70,16 +75,27 @@ int execute(const UpCommand& command, const Catalogue& catalogue, Signals& signa
     fleet.json = command.json;
     fleet.engine_stats = command.engine_stats;
     fleet.perf_map = command.perf_map;
+    fleet.control = command.control.empty() ? fleet.control : command.control;
+    fleet.metrics = command.metrics ? command.metrics : fleet.metrics;
     for (GuestOptions& guest : fleet.guests) {
         guest.config.boards = guest.config.boards && !command.no_boards;
     }
     return run_fleet(fleet, false, signals);
 }
 
-int execute(const PrintCommand& command, const Catalogue&, Signals&) {
-    if (std::fputs(command.text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+void print(const std::string& text) {
+    if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
         throw Failure(vmm::ErrorKind::internal, "cannot write to stdout");
     }
+}
+
+int execute(const ControlCommand& command, const Catalogue&, Signals&) {
+    print(ask_running_command(command.control, command.request, command.json));
+    return kExitOk;
+}
+
+int execute(const PrintCommand& command, const Catalogue&, Signals&) {
+    print(command.text);
     return kExitOk;
 }
 

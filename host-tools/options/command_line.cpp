@@ -98,7 +98,15 @@ public:
         return rest;
     }
 
-    const Values& values() const { return values_; }
+    /// What `check` makes of the value of an option that was given.
+    template <class Check>
+    auto checked(std::string_view name, Check check) const {
+        try {
+            return check(values_.at(name).back());
+        } catch (const BadValue& bad) {
+            throw usage_failure(fmt::format("--{}: {}", name, bad.what()));
+        }
+    }
     bool has(std::string_view name) const { return values_.contains(name); }
     std::string hint() const { return fmt::format("see 'cops help {}'", command_); }
 
@@ -259,10 +267,52 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
     command.json = given.json;
     command.engine_stats = given.engine_stats;
     command.perf_map = given.perf_map;
+    command.control = given.control;
+    command.metrics = given.metrics;
     return command;
 }
 
-constexpr std::array<std::string_view, 3> kCommands{"run", "up", "help"};
+Command parse_control(Verb verb, std::span<const std::string> words) {
+    const std::string_view name = name_of(verb);
+    const bool takes_guests = verb != Verb::ps && verb != Verb::stats;
+    Parser parser(name, false);
+    parser.add_value("control", false);
+    if (verb != Verb::stats) {
+        parser.add_flag("json");  // stats always is
+    }
+    if (verb == Verb::stop) {
+        parser.add_value("timeout", false);
+    }
+    const Words rest = parser.parse(words);
+    if (parser.has("help")) {
+        return PrintCommand{help_text(name)};
+    }
+    ControlCommand command{
+        .control = {}, .request = {.verb = verb, .guests = {}}, .json = parser.has("json")
+    };
+    if (!parser.has("control")) {
+        throw usage_failure(fmt::format(
+            "give --control PATH, as it was given to 'cops run' or 'cops up' ({})", parser.hint()
+        ));
+    }
+    command.control = parser.checked("control", [](const std::string& value) {
+        return parse_socket_path(value, {});
+    });
+    if (parser.has("timeout")) {
+        command.request.timeout = parser.checked("timeout", [](const std::string& value) {
+            return parse_seconds(value, kMaxPowerOffTime);
+        });
+    }
+    if (!takes_guests && !rest.empty()) {
+        throw usage_failure(fmt::format("'{}' is too much ({})", rest.front(), parser.hint()));
+    }
+    command.request.guests = rest;
+    return command;
+}
+
+constexpr std::array<std::string_view, 8> kCommands{
+    "run", "up", "ps", "pause", "resume", "stop", "stats", "help"
+};
 
 Command parse_help(std::span<const std::string> words) {
     if (words.empty()) {
@@ -294,6 +344,9 @@ Command parse_command_line(std::span<const std::string> words, const Catalogue& 
     }
     if (name == "up") {
         return parse_up(rest, context);
+    }
+    if (const auto verb = std::ranges::find(verb_names(), name); verb != verb_names().end()) {
+        return parse_control(static_cast<Verb>(verb - verb_names().begin()), rest);
     }
     if (name == "help" || name == "--help" || name == "-h") {
         return parse_help(rest);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "control/request.hpp"
 #include "options/options.hpp"
 
 #include <optional>
@@ -29,6 +30,15 @@ struct UpCommand {
     bool engine_stats = false;
     bool perf_map = false;
     std::string json;
+    std::string control;  ///< Empty: as the file says; so is the next when it is nullopt.
+    std::optional<ListenAddress> metrics;
+};
+
+/// `cops ps`, `pause`, `resume`, `stop` and `stats`: asks a running command.
+struct ControlCommand {
+    std::string control;  ///< Path of its control socket.
+    Request request;
+    bool json = false;  ///< Print the reply for machines.
 };
 
 /// Print this and end well: help, version, example fleet.
@@ -36,7 +46,7 @@ struct PrintCommand {
     std::string text;
 };
 
-using Command = std::variant<RunCommand, UpCommand, PrintCommand>;
+using Command = std::variant<RunCommand, UpCommand, ControlCommand, PrintCommand>;
 
 /// What the words after the program's name ask for. Throws Failure (usage).
 Command parse_command_line(std::span<const std::string> words, const Catalogue& catalogue);

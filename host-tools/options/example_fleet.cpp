@@ -19,6 +19,8 @@ workers = 1             # Host threads that run the guests' virtual CPUs; under 
 poll = 200              # A worker with nothing to run looks for work so many us before it sleeps.
 # pin = "0-3,8"         # CPUs of the host that the workers keep to, each to one.
 log-level = "warning"   # trace, debug, info, warning, error, critical or off.
+# control = "fleet.sock"      # Lets 'cops ps', 'pause', 'resume', 'stop' and 'stats' reach this run.
+# metrics = "127.0.0.1:9090"  # Serves metrics for Prometheus there.
 
 [[guest]]
 name = "greeter"        # Prefix of its output, row of the table. Default: guest1, guest2, ...

@@ -5,6 +5,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <utility>
+
 namespace tools {
 namespace {
 
@@ -15,7 +18,9 @@ usage: cops run [OPTIONS] [--] APP [ARGS...]     run one application in a guest
        cops run --kernel FILE [OPTIONS]          boot another kernel
        cops up [OPTIONS] FLEET.toml              run several guests under one policy
        cops up --example                         print a commented fleet file
-       cops help [run|up]                        all options
+       cops ps|pause|resume|stop|stats --control PATH
+                                                 ask a command that runs with --control PATH
+       cops help [COMMAND]                       all options
        cops --version
 
 examples:
@@ -23,6 +28,7 @@ examples:
   cops run --cpus 2 --grant f=file:README.md -- sha256sum /host/f
   cops run --memory 512M --kernel Image --initrd root.cpio.gz --cmdline console=ttyS0
   cops up --example > fleet.toml && cops up fleet.toml
+  cops run --control ./hello.sock -- hello & cops ps --control ./hello.sock
 )";
 
 constexpr std::string_view kRun =
@@ -72,6 +78,58 @@ exit codes:
   128+n  ended by signal n (141: the reader of stdout went away)
 )";
 
+constexpr std::string_view kPs =
+    R"(usage: cops ps --control PATH [--json]
+
+Shows the guests of a running 'cops run' or 'cops up': what each does, its engine, and for each
+virtual CPU what it does, the effective level that it competes at, and for how long it ran and
+waited (runnable, not running).
+
+options:
+)";
+
+constexpr std::string_view kPause =
+    R"(usage: cops pause --control PATH [--json] [GUEST...]
+
+Takes the virtual CPUs of the guests named, or of all, off their workers. Returns when none of them
+runs. A paused guest's time stands still.
+
+options:
+)";
+
+constexpr std::string_view kResume =
+    R"(usage: cops resume --control PATH [--json] [GUEST...]
+
+Lets the guests named, or all, go on after 'cops pause'.
+
+options:
+)";
+
+constexpr std::string_view kStop =
+    R"(usage: cops stop --control PATH [--timeout SECONDS] [--json] [GUEST...]
+
+Asks the guests named, or all, to power off, and returns when they have ended; paused ones are resumed
+for it. Those that have not after the time are ended by force, and so are at once those that cannot
+be asked: other kernels than that of COPS, and guests that a debugger holds.
+
+options:
+)";
+
+constexpr std::string_view kStats =
+    R"(usage: cops stats --control PATH
+
+Prints the report of a running 'cops run' or 'cops up', as --json writes it at the end.
+
+options:
+)";
+
+constexpr std::string_view kControlExitCodes = R"(
+exit codes:
+  0  done                              3  no command can be reached at PATH
+  1  it was not done, or cops failed   4  there are too many clients
+  2  wrong usage, or no such guest
+)";
+
 void append(
     std::string& text, std::string_view name, std::string_view value, std::string_view help
 ) {
@@ -119,9 +177,31 @@ std::string up_text() {
     return text;
 }
 
+std::string control_text(std::string_view usage, std::string_view topic) {
+    std::string text(usage);
+    append(
+        text, "control", "PATH", "the socket that 'cops run' or 'cops up' was given as --control"
+    );
+    if (topic == "stop") {
+        append(text, "timeout", "SECONDS", "time to power off; 0: end them at once [5]");
+    }
+    if (topic != "stats") {
+        append(text, "json", "", "print the reply of the command, for machines");
+    }
+    return text.append(kControlExitCodes);
+}
+
 }  // namespace
 
 std::string help_text(std::string_view topic) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kControlTopics{
+        {{"ps", kPs}, {"pause", kPause}, {"resume", kResume}, {"stop", kStop}, {"stats", kStats}}
+    };
+    for (const auto& [name, usage] : kControlTopics) {
+        if (topic == name) {
+            return control_text(usage, topic);
+        }
+    }
     if (topic == "run") {
         std::string text(kRun);
         append(text, guest_options(), Place::command_line);

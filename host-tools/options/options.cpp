@@ -195,6 +195,18 @@ constexpr std::array kFleetOptions{
     FleetOption{"perf-map", "", ValueKind::flag, Place::command_line,
         "name translated guest code for Linux perf in /tmp/perf-PID.map",
         [](FleetOptions& f, Text v, const Context&) { f.perf_map = v == "true"; }},
+    FleetOption{"control", "PATH", ValueKind::text, Place::anywhere,
+        "let 'cops ps', 'pause', 'resume', 'stop' and 'stats' reach this run by a socket at PATH; only "
+        "you may use it",
+        [](FleetOptions& f, Text v, const Context& c) {
+            f.control = parse_socket_path(v, c.base);
+        }},
+    FleetOption{"metrics", "ADDR:PORT", ValueKind::text, Place::anywhere,
+        "serve metrics for Prometheus at http://ADDR:PORT/metrics (an IP address; port 0: any), or on "
+        "the socket unix:PATH",
+        [](FleetOptions& f, Text v, const Context& c) {
+            f.metrics = parse_listen_address(v, c.base);
+        }},
     FleetOption{"log-level", "LEVEL", ValueKind::text, Place::anywhere,
         "trace, debug, info, warning, error, critical or off [warning]; logs go to stderr",
         [](FleetOptions& f, Text v, const Context&) { f.log_level = parse_name(v, kLogLevels); }},

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "control/listener.hpp"
+
 #include <vmm/config.hpp>
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,7 +39,9 @@ struct FleetOptions {
     std::string log_level = "warning";
     bool engine_stats = false;
     bool perf_map = false;
-    std::string json;  ///< Path of the report; empty: none.
+    std::string json;     ///< Path of the report; empty: none.
+    std::string control;  ///< Path of the control socket; empty: none.
+    std::optional<ListenAddress> metrics;
     std::vector<GuestOptions> guests;
 };
 

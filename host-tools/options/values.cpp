@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "options/values.hpp"
 
+#include "control/unix_socket.hpp"
 #include "support/suggest.hpp"
 
 #include <fmt/format.h>
+
+#include <arpa/inet.h>
 
 #include <algorithm>
 #include <charconv>
@@ -234,6 +237,59 @@ std::string parse_path(std::string_view text, const std::filesystem::path& base)
     }
     const std::filesystem::path path(text);
     return base.empty() || path.is_absolute() ? path.string() : (base / path).string();
+}
+
+std::string parse_socket_path(std::string_view text, const std::filesystem::path& base) {
+    std::string path = parse_path(text, base);
+    if (path.size() > kMaxSocketPath) {
+        throw BadValue(fmt::format(
+            "'{}' is too long for a socket; accepted: at most {} bytes", path, kMaxSocketPath
+        ));
+    }
+    return path;
+}
+
+ListenAddress parse_listen_address(std::string_view text, const std::filesystem::path& base) {
+    if (text.starts_with("unix:")) {
+        return {.path = parse_socket_path(text.substr(5), base), .host = {}};
+    }
+    const auto bad = [text] {
+        return BadValue(fmt::format(
+            "'{}' is not accepted; give ADDR:PORT with an IP address, such as 127.0.0.1:9090 or "
+            "[::1]:9090, or unix:PATH",
+            text
+        ));
+    };
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos) {
+        throw bad();
+    }
+    std::string_view host = text.substr(0, colon);
+    std::string_view port = text.substr(colon + 1);
+    std::uint64_t number = 0;
+    const bool brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+    if (brackets) {
+        host = host.substr(1, host.size() - 2);
+    }
+    const std::string address(host);
+    ::in6_addr ignored{};  // large enough for both
+    const bool is_ip = ::inet_pton(brackets ? AF_INET6 : AF_INET, address.c_str(), &ignored) == 1;
+    if (!is_ip || !take_number(port, number) || !port.empty() || number > 65535) {
+        throw bad();
+    }
+    return {.path = {}, .host = address, .port = static_cast<std::uint16_t>(number)};
+}
+
+std::chrono::milliseconds parse_seconds(std::string_view text, std::chrono::seconds most) {
+    double seconds = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    const bool whole = error == std::errc{} && end == text.data() + text.size();
+    if (!whole || !(seconds >= 0 && seconds <= static_cast<double>(most.count()))) {
+        throw BadValue(
+            fmt::format("'{}' is not accepted; give seconds from 0 to {}", text, most.count())
+        );
+    }
+    return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
 }
 
 std::string parse_debug_address(std::string_view text, const std::filesystem::path& base) {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "control/listener.hpp"
+
 #include <vmm/config.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -49,6 +52,16 @@ std::string parse_guest_name(std::string_view text);
 
 /// A path, not empty, taken from `base` when it is relative and `base` isn't empty.
 std::string parse_path(std::string_view text, const std::filesystem::path& base);
+
+/// The path of a Unix socket, which must not be long. Throws BadValue.
+std::string parse_socket_path(std::string_view text, const std::filesystem::path& base);
+
+/// ADDR:PORT with an IP address (an IPv6 one in brackets) and a port from 0, or unix:PATH. Throws
+/// BadValue.
+ListenAddress parse_listen_address(std::string_view text, const std::filesystem::path& base);
+
+/// Seconds with or without a fraction, from 0 to `most`. Throws BadValue.
+std::chrono::milliseconds parse_seconds(std::string_view text, std::chrono::seconds most);
 
 /// `unix:PATH` or `tcp...`, a path taken from `base`.
 std::string parse_debug_address(std::string_view text, const std::filesystem::path& base);

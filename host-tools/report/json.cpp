@@ -16,26 +16,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kSchema = 1;
 
-const char* ending_name(vmm::Ending ending) {
-    switch (ending) {
-    case vmm::Ending::running:
-        return "running";
-    case vmm::Ending::powered_off:
-        return "powered_off";
-    case vmm::Ending::reset:
-        return "reset";
-    case vmm::Ending::crashed:
-        return "crashed";
-    case vmm::Ending::panicked:
-        return "panicked";
-    case vmm::Ending::stopped:
-        return "stopped";
-    case vmm::Ending::failed:
-        return "failed";
-    }
-    return "failed";
-}
-
 Json to_json(const vmm::LevelReport& level, std::size_t number) {
     return {
         {"level", number == vmm::kNoLevel ? Json(nullptr) : Json(number)},
@@ -78,6 +58,7 @@ Json to_json(const vmm::VcpuReport& vcpu) {
     return {
         {"run_ns", vcpu.run_ns},
         {"wait_ns", vcpu.wait_ns},
+        {"steal_ns", vcpu.steal_ns},
         {"switches", vcpu.switches},
         {"preemptions", vcpu.preemptions},
         {"instructions", vcpu.instructions},
@@ -89,13 +70,22 @@ Json to_json(const vmm::VcpuReport& vcpu) {
     };
 }
 
+Json to_json(const vmm::WorkerReport& worker) {
+    return {
+        {"busy_ns", worker.busy_ns},
+        {"poll_ns", worker.poll_ns},
+        {"sleeps", worker.sleeps},
+    };
+}
+
 Json to_json(const vmm::GuestReport& guest) {
+    const bool runs = guest.outcome.ending == vmm::Ending::running;
     Json json{
         {"name", guest.outcome.name},
         {"engine", guest.engine},
         {"ending", ending_name(guest.outcome.ending)},
         {"status", guest.outcome.status},
-        {"exit_code", exit_code(guest.outcome)},
+        {"exit_code", runs ? Json(nullptr) : Json(exit_code(guest.outcome))},
         {"message", guest.outcome.message},
         {"started_ns", guest.started_ns},
         {"ended_ns", guest.ended_ns},
@@ -117,7 +107,27 @@ Json to_json(const vmm::GuestReport& guest) {
 
 }  // namespace
 
-std::string json_report(const vmm::FleetReport& report, const RunFacts& facts) {
+std::string_view ending_name(vmm::Ending ending) {
+    switch (ending) {
+    case vmm::Ending::running:
+        return "running";
+    case vmm::Ending::powered_off:
+        return "powered_off";
+    case vmm::Ending::reset:
+        return "reset";
+    case vmm::Ending::crashed:
+        return "crashed";
+    case vmm::Ending::panicked:
+        return "panicked";
+    case vmm::Ending::stopped:
+        return "stopped";
+    case vmm::Ending::failed:
+        break;
+    }
+    return "failed";
+}
+
+std::string json_report(const vmm::FleetReport& report, const RunFacts& facts, Layout layout) {
     Json json{
         {"schema", kSchema},
         {"cops", COPS_VERSION},
@@ -125,15 +135,21 @@ std::string json_report(const vmm::FleetReport& report, const RunFacts& facts) {
         {"policy", report.policy},
         {"workers", report.workers},
         {"wall_ns", report.wall_ns},
-        {"exit_code", facts.exit_code},
+        {"exit_code", facts.exit_code ? Json(*facts.exit_code) : Json(nullptr)},
         {"signal", facts.signal == 0 ? Json(nullptr) : Json(facts.signal)},
         {"guests", Json::array()},
+        {"worker_times", Json::array()},
     };
     for (const vmm::GuestReport& guest : report.guests) {
         json["guests"].push_back(to_json(guest));
     }
+    for (const vmm::WorkerReport& worker : report.worker_times) {
+        json["worker_times"].push_back(to_json(worker));
+    }
     // A guest's words may get into a message: what isn't UTF-8 is replaced.
-    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    const int indent = layout == Layout::line ? -1 : 2;
+    return json.dump(indent, ' ', false, Json::error_handler_t::replace)
+           + (layout == Layout::line ? "" : "\n");
 }
 
 }  // namespace tools

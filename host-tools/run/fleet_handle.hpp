@@ -17,6 +17,10 @@ public:
     virtual vmm::Result<void> start() = 0;
     virtual void wait() = 0;
     virtual void stop() = 0;
+    virtual void stop(std::size_t guest) = 0;
+    virtual bool ask_power_off(std::size_t guest) = 0;
+    virtual vmm::Result<void> pause(std::size_t guest) = 0;
+    virtual vmm::Result<void> resume(std::size_t guest) = 0;
     virtual std::size_t console_input(std::size_t guest, std::span<const char> bytes) = 0;
     virtual std::string debugger_address(std::size_t guest) const = 0;
     virtual vmm::FleetReport report() const = 0;

@@ -6,6 +6,8 @@
 #include "console/message.hpp"
 #include "console/output.hpp"
 #include "console/terminal.hpp"
+#include "control/request.hpp"
+#include "control/server.hpp"
 #include "report/engine.hpp"
 #include "report/json.hpp"
 #include "report/table.hpp"
@@ -24,6 +26,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <optional>
@@ -33,6 +36,8 @@
 
 namespace tools {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view kKeys =
     "\n[Ctrl-A x: end the guest and cops; Ctrl-A Ctrl-A: send Ctrl-A; Ctrl-A h: this]\n";
@@ -99,12 +104,14 @@ public:
 private:
     void console_output(std::size_t guest, std::span<const char> bytes);
     void attend();
-    void stop();
+    int patience() const;
+    void end(bool ask);
     void read_input();
     void give_input();
     int finish();
     int code_of(const vmm::FleetReport& report) const;
     void tell_debuggers() const;
+    void tell_metrics() const;
     void tell(const vmm::FleetReport& report) const;
     void write_json(const vmm::FleetReport& report, int code);
 
@@ -115,8 +122,10 @@ private:
     std::atomic<bool> ended_{false};
     std::atomic<bool> asked_{false};  // what goes on (SIGUSR1)
     std::atomic<int> output_error_{0};
-    bool quit_ = false;  // Ctrl-A x
-    bool stopped_ = false;
+    std::atomic<bool> reader_stuck_{false};      // a guest could not leave until output was dropped
+    bool quit_ = false;                          // Ctrl-A x
+    bool stopped_ = false;                       // the end was asked for
+    std::optional<Clock::time_point> force_at_;  // guests that were asked to power off must have
     Output output_;
     std::vector<LinePrefixer> prefixers_;
     std::optional<AtomicFile> json_;
@@ -126,6 +135,7 @@ private:
     bool raw_ = false;
     std::string typed_;  // for the guest, not yet taken by it
     std::unique_ptr<FleetHandle> fleet_;
+    std::optional<Server> server_;  // none without control socket and metrics
 };
 
 Session::Session(
@@ -154,6 +164,13 @@ Session::Session(
     }
     for (const vmm::GuestConfig& guest : config_.guests) {
         prefixers_.emplace_back(guest.name, width);
+    }
+    if (!options.control.empty() || options.metrics) {
+        server_.emplace(ServerOptions{
+            .control = options.control,
+            .metrics = options.metrics,
+            .command = options.console ? "run" : "up",
+        });
     }
     fleet_ =
         value_or_failure(factory(config_, [this](std::size_t guest, std::span<const char> bytes) {
@@ -190,6 +207,13 @@ int Session::run() {
         file->commit();
     }
     tell_debuggers();
+    if (server_) {
+        server_->start(*fleet_, [this] {
+            reader_stuck_ = true;
+            output_.stop_waiting();
+        });
+        tell_metrics();
+    }
     std::thread waiter([this] {
         ::pthread_setname_np(::pthread_self(), "cops-wait");
         fleet_->wait();
@@ -198,21 +222,20 @@ int Session::run() {
     });
     attend();
     waiter.join();
+    server_.reset();
     terminal.reset();
     return finish();
 }
 
 /// Until every guest has ended.
 void Session::attend() {
-    constexpr int kRetryMilliseconds = 5;
     while (!ended_) {
         // While it is stopped, or in the background, keys are another job's.
         const bool can_read = reading_ && typed_.empty() && (!raw_ || RawTerminal::is_raw());
         std::array<::pollfd, 2> waits{
             {{bell_.fd(), POLLIN, 0}, {can_read ? options_.input : -1, POLLIN, 0}}
         };
-        // A guest that doesn't read its console has no way to tell when it does.
-        ::poll(waits.data(), waits.size(), typed_.empty() ? -1 : kRetryMilliseconds);
+        ::poll(waits.data(), waits.size(), patience());
         bell_.silence();
         if (waits[1].revents != 0) {
             read_input();
@@ -221,10 +244,28 @@ void Session::attend() {
         if (asked_.exchange(false)) {
             say(options_.messages, fleet_->describe());
         }
+        const bool asked_to_end = signals_.received() == SIGTERM && !quit_ && output_error_ == 0;
         if (!stopped_ && (signals_.received() != 0 || quit_ || output_error_ != 0)) {
-            stop();
+            end(asked_to_end);
+        }
+        if (force_at_ && Clock::now() >= *force_at_) {
+            force_at_.reset();
+            fleet_->stop();
         }
     }
+}
+
+/// Milliseconds until something is to be done though nobody rings; -1: never.
+int Session::patience() const {
+    constexpr int kRetryMilliseconds = 5;
+    if (!typed_.empty()) {
+        return kRetryMilliseconds;  // a guest has no way to tell when it reads its console
+    }
+    if (!force_at_) {
+        return -1;
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*force_at_ - Clock::now());
+    return static_cast<int>(std::max(left, std::chrono::milliseconds(0)).count());
 }
 
 /// How to reach the guests that wait for a debugger.
@@ -242,12 +283,30 @@ void Session::tell_debuggers() const {
     }
 }
 
-void Session::stop() {
+/// `ask`: those guests that can be asked get time to power off.
+void Session::end(bool ask) {
     stopped_ = true;
     reading_ = false;
     typed_.clear();
     output_.stop_waiting();
-    fleet_->stop();
+    if (!ask) {
+        fleet_->stop();
+        return;
+    }
+    force_at_ = Clock::now() + kPowerOffTime;
+    for (std::size_t i = 0; i < config_.guests.size(); ++i) {
+        if (!fleet_->ask_power_off(i)) {
+            fleet_->stop(i);
+        }
+    }
+}
+
+/// Where the metrics are, when the host has chosen that.
+void Session::tell_metrics() const {
+    if (options_.metrics && options_.metrics->path.empty() && options_.metrics->port == 0) {
+        say(options_.messages,
+            fmt::format("cops: metrics at http://{}/metrics\n", server_->metrics_address()));
+    }
 }
 
 void Session::read_input() {
@@ -300,7 +359,7 @@ int Session::finish() {
         }
         output_.write(level_table(report));
     }
-    if (!stopped_) {
+    if (!stopped_ && !reader_stuck_) {
         output_.flush();
     } else {
         output_.flush_for(kLastWords);

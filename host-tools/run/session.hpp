@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "control/listener.hpp"
 #include "run/fleet_handle.hpp"
 #include "run/signals.hpp"
 
 #include <vmm/config.hpp>
 
+#include <optional>
 #include <string>
 
 namespace tools {
@@ -13,8 +15,10 @@ namespace tools {
 /// How a session talks to the outside.
 struct SessionOptions {
     bool console = true;  ///< One guest owns stdin and stdout; false: prefixed lines, no input.
-    bool engine_stats = false;  ///< Tell on `messages` at the end what the engines did.
-    std::string json;           ///< Path of the report; empty: none.
+    bool engine_stats = false;             ///< Tell on `messages` at the end what the engines did.
+    std::string json;                      ///< Path of the report; empty: none.
+    std::string control;                   ///< Path of the control socket; empty: none.
+    std::optional<ListenAddress> metrics;  ///< Where metrics are served; nullopt: nowhere.
     int input = 0;
     int output = 1;
     int messages = 2;

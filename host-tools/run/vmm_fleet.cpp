@@ -14,6 +14,10 @@ public:
     vmm::Result<void> start() override { return fleet_->start(); }
     void wait() override { fleet_->wait(); }
     void stop() override { fleet_->stop(); }
+    void stop(std::size_t guest) override { fleet_->stop(guest); }
+    bool ask_power_off(std::size_t guest) override { return fleet_->ask_power_off(guest); }
+    vmm::Result<void> pause(std::size_t guest) override { return fleet_->pause(guest); }
+    vmm::Result<void> resume(std::size_t guest) override { return fleet_->resume(guest); }
     std::size_t console_input(std::size_t guest, std::span<const char> bytes) override {
         return fleet_->console_input(guest, bytes);
     }

@@ -265,6 +265,54 @@ TEST(UpCommandLine, mistakes_are_usage_errors) {
     EXPECT_THAT(usage_error({"up", "--pin", "0,,1", "a.toml"}), HasSubstr("--pin: '0,,1'"));
 }
 
+TEST(ControlCommandLine, verbs_take_a_socket_and_what_they_are_for) {
+    const auto control = [](const Words& words) { return std::get<ControlCommand>(parse(words)); };
+    const ControlCommand ps = control({"ps", "--control", "/run/a.sock", "--json"});
+    EXPECT_EQ(ps.control, "/run/a.sock");
+    EXPECT_EQ(ps.request.verb, Verb::ps);
+    EXPECT_TRUE(ps.json);
+    const ControlCommand stop = control({"stop", "--timeout", "1.5", "--control", "s", "a", "b"});
+    EXPECT_EQ(stop.request.verb, Verb::stop);
+    EXPECT_EQ(stop.request.timeout, std::chrono::milliseconds(1500));
+    EXPECT_EQ(stop.request.guests, (Words{"a", "b"}));
+    EXPECT_EQ(control({"stop", "--control", "s"}).request.timeout, kPowerOffTime);
+    for (const auto& [name, verb] :
+         {std::pair{"pause", Verb::pause}, {"resume", Verb::resume}, {"stats", Verb::stats}}) {
+        EXPECT_EQ(control({name, "--control", "s"}).request.verb, verb);
+    }
+}
+
+TEST(ControlCommandLine, mistakes_are_told) {
+    EXPECT_THAT(usage_error({"ps"}), HasSubstr("give --control PATH"));
+    EXPECT_THAT(usage_error({"ps", "--control", "s", "a"}), HasSubstr("'a' is too much"));
+    EXPECT_THAT(usage_error({"ps", "--contrl", "s"}), HasSubstr("'--control'"));
+    EXPECT_THAT(usage_error({"stats", "--control", "s", "--json"}), HasSubstr("unknown option"));
+    EXPECT_THAT(usage_error({"pause", "--control", ""}), HasSubstr("--control: an empty path"));
+    EXPECT_THAT(
+        usage_error({"pause", "--control", std::string(200, 'x')}), HasSubstr("at most 107 bytes")
+    );
+    for (const char* bad : {"-1", "nan", "1e9", "5s", ""}) {
+        EXPECT_THAT(
+            usage_error({"stop", "--control", "s", "--timeout", bad}),
+            HasSubstr("give seconds from 0 to 3600")
+        ) << bad;
+    }
+}
+
+TEST(ControlCommandLine, runs_are_given_a_socket_and_an_address) {
+    const auto run =
+        std::get<RunCommand>(parse({"run", "--control", "s", "--metrics", "[::1]:0", "hello"}));
+    EXPECT_EQ(run.fleet.control, "s");
+    EXPECT_EQ(run.fleet.metrics->text(), "[::1]:0");
+    const auto up = std::get<UpCommand>(parse({"up", "--metrics", "unix:m", "a.toml"}));
+    EXPECT_EQ(up.metrics->path, "m");
+    for (const char* bad :
+         {"9090", ":9090", "localhost:9090", "::1:80", "1.2.3.4:65536", "1.2.3.4:"}) {
+        EXPECT_THAT(usage_error({"run", "--metrics", bad, "hello"}), HasSubstr("give ADDR:PORT"))
+            << bad;
+    }
+}
+
 TEST(Help, every_form_prints_and_names_what_it_is_about) {
     const auto text = [](const Words& words) { return std::get<PrintCommand>(parse(words)).text; };
     EXPECT_THAT(text({"--version"}), HasSubstr("cops "));
@@ -284,6 +332,11 @@ TEST(Help, every_form_prints_and_names_what_it_is_about) {
         for (const std::string_view name : option_names(guest_options(), Place::fleet_file)) {
             EXPECT_THAT(text(words), HasSubstr(std::string(name)));
         }
+    }
+    for (const std::string_view verb : verb_names()) {
+        const std::string name(verb);
+        EXPECT_EQ(text({"help", name}), text({name, "--help"}));
+        EXPECT_THAT(text({"help", name}), HasSubstr("usage: cops " + name + " --control PATH"));
     }
     EXPECT_THAT(usage_error({"help", "rnu"}), HasSubstr("did you mean 'run'"));
 }

@@ -29,8 +29,10 @@ struct Script {
     std::vector<vmm::GuestOutcome> outcomes;
     std::string ends_on_input;  // goes on until it got this
     bool ends_on_stop = false;  // goes on until it is stopped
-    std::string debugger;       // where it waits for one
-    int raises = 0;             // a signal, sent to ourselves once it runs
+    bool can_be_asked = false;  // to power off, on which it does so or does nothing
+    bool ends_when_asked = false;
+    std::string debugger;  // where it waits for one
+    int raises = 0;        // a signal, sent to ourselves once it runs
     bool fails_to_start = false;
 };
 
@@ -63,6 +65,15 @@ public:
         stopped_ = true;
         changed_.notify_all();
     }
+    void stop(std::size_t) override { stop(); }
+    bool ask_power_off(std::size_t) override {
+        if (script_.ends_when_asked) {
+            stop();
+        }
+        return script_.can_be_asked;
+    }
+    vmm::Result<void> pause(std::size_t) override { return {}; }
+    vmm::Result<void> resume(std::size_t) override { return {}; }
     std::size_t console_input(std::size_t, std::span<const char> bytes) override {
         const std::lock_guard lock(mutex_);
         got_ += bytes.front();  // A narrow FIFO: the session has to come back.
@@ -205,6 +216,18 @@ TEST_F(Session, a_signal_ends_it_in_order) {
         EXPECT_EQ(report["exit_code"], 128 + number);
         EXPECT_EQ(report["guests"][0]["ending"], "stopped");
     }
+}
+
+TEST_F(Session, a_guest_that_powers_off_when_asked_is_not_stopped_by_force) {
+    const Script script{
+        .outcomes = {ended(vmm::Ending::running)},
+        .ends_on_stop = true,
+        .can_be_asked = true,
+        .ends_when_asked = true,
+        .raises = SIGTERM,
+    };
+    EXPECT_EQ(run(script), 128 + SIGTERM);
+    EXPECT_EQ(err_, "cops: ended by SIGTERM\n");
 }
 
 TEST_F(Session, a_reader_that_went_away_ends_it_like_sigpipe) {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/replies.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <string_view>
+
+namespace tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view name_of(vmm::GuestState state) {
+    switch (state) {
+    case vmm::GuestState::created:
+        return "created";
+    case vmm::GuestState::running:
+        return "running";
+    case vmm::GuestState::saving:
+        return "saving";
+    case vmm::GuestState::paused:
+        return "paused";
+    case vmm::GuestState::held:
+        return "held";
+    case vmm::GuestState::ending:
+        return "ending";
+    case vmm::GuestState::ended:
+        break;
+    }
+    return "ended";
+}
+
+std::string_view name_of(vmm::VcpuState state) {
+    switch (state) {
+    case vmm::VcpuState::idle:
+        return "idle";
+    case vmm::VcpuState::ready:
+        return "ready";
+    case vmm::VcpuState::running:
+        return "running";
+    case vmm::VcpuState::stopped:
+        return "stopped";
+    case vmm::VcpuState::off:
+        break;
+    }
+    return "off";
+}
+
+Json vcpu_json(const vmm::VcpuReport& vcpu, std::size_t number) {
+    const bool competes =
+        vcpu.state == vmm::VcpuState::ready || vcpu.state == vmm::VcpuState::running;
+    return {
+        {"vcpu", number},
+        {"state", name_of(vcpu.state)},
+        {"level", competes && vcpu.level < vmm::kLevels ? Json(vcpu.level) : Json(nullptr)},
+        {"run_ns", vcpu.run_ns},
+        {"wait_ns", vcpu.wait_ns},
+        {"switches", vcpu.switches},
+        {"preemptions", vcpu.preemptions},
+        {"instructions", vcpu.instructions},
+    };
+}
+
+std::string line(const Json& reply) {
+    // A guest's words may get into a message: what isn't UTF-8 is replaced.
+    return reply.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string done_reply() {
+    return line({{"ok", true}});
+}
+
+std::string ps_reply(const vmm::FleetReport& report) {
+    Json reply{{"ok", true}, {"guests", Json::array()}};
+    for (const vmm::GuestReport& guest : report.guests) {
+        Json json{
+            {"name", guest.outcome.name},
+            {"state", name_of(guest.state)},
+            {"engine", guest.engine},
+            {"vcpus", Json::array()},
+        };
+        for (std::size_t i = 0; i < guest.vcpus.size(); ++i) {
+            json["vcpus"].push_back(vcpu_json(guest.vcpus[i], i));
+        }
+        reply["guests"].push_back(std::move(json));
+    }
+    return line(reply);
+}
+
+std::string stats_reply(const vmm::FleetReport& report, const RunFacts& facts) {
+    return R"({"ok":true,"report":)" + json_report(report, facts, Layout::line) + "}\n";
+}
+
+std::string stop_reply(const vmm::FleetReport& report, std::span<const StoppedGuest> stopped) {
+    Json reply{{"ok", true}, {"guests", Json::array()}};
+    for (const StoppedGuest& one : stopped) {
+        const vmm::GuestOutcome& outcome = report.guests.at(one.guest).outcome;
+        reply["guests"].push_back({
+            {"name", outcome.name},
+            {"ending", ending_name(outcome.ending)},
+            {"status", outcome.status},
+            {"forced", one.forced},
+        });
+    }
+    return line(reply);
+}
+
+}  // namespace tools
