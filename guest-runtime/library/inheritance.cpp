@@ -73,7 +73,7 @@ unsigned Inheritance::wanted_level(const TaskRecord& record) noexcept {
 void Inheritance::follow_in_queue(const TaskRecord& record, unsigned level) noexcept {
     // After the level. Partner: WaitQueue::add().
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    while (WaitQueue* queue = record.queue.load(std::memory_order_seq_cst)) {
+    while (WaitQueue* queue = record.queue.load(std::memory_order_relaxed)) {
         const SpinGuard guard(lock_of(*queue));
         if (record.queue.load(std::memory_order_relaxed) == queue) {
             queue->move(*record.waiter, level);

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 
 namespace cops {
 
@@ -44,9 +45,9 @@ void misuse(const char* what) noexcept {
 void WaitQueue::add(Waiter& waiter) noexcept {
     TaskRecord& record = record_of(waiter.task);
     record.waiter = &waiter;
-    record.queue.store(this, std::memory_order_seq_cst);
-    // Then the level. Partner: follow_level() stores the level, then looks for the queue. One of
-    // the two sees the other, so no change of level is lost.
+    record.queue.store(this, std::memory_order_relaxed);
+    // Then the level. Partner: Inheritance::follow_in_queue(), after the level was stored, fences,
+    // then looks for the queue. One of the two sees the other, so no change of level is lost.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     waiter.level = static_cast<unsigned>(cops_executor_level(context(), waiter.task));
     waiter.turn = turns_++;
@@ -105,6 +106,53 @@ void signal_chain(Waiter* chain) noexcept {
 using detail::lock_of;
 using detail::SpinGuard;
 using detail::Waiter;
+using detail::WaitQueue;
+
+namespace {
+
+// What Semaphore and Event have in common: a word that is free or not, which who finds it free
+// changes without a lock, and a queue for the others. `waiting` is the word while somebody waits,
+// and comes and goes under lock_of(queue).
+using Word = std::atomic<std::uint32_t>;
+
+// The second try of who found it not free, under the lock. `take` says what a word becomes when its
+// caller has what it waits for; nothing: it is not free. True: the waiter is queued.
+template <typename Take>
+bool take_or_queue(
+    Word& word, std::uint32_t waiting, WaitQueue& queue, Waiter& waiter, const Take& take
+) noexcept {
+    const SpinGuard guard(lock_of(queue));
+    std::uint32_t found = word.load(std::memory_order_relaxed);
+    for (;;) {
+        const std::optional<std::uint32_t> rest = take(found);
+        // Partners: release(), set().
+        if (word.compare_exchange_weak(
+                found, rest.value_or(waiting), std::memory_order_acquire, std::memory_order_relaxed
+            )) {
+            if (!rest) {
+                queue.add(waiter);
+            }
+            return !rest;
+        }
+    }
+}
+
+// Ends the wait with an errno, unless it has ended.
+void give_up(Word& word, WaitQueue& queue, Waiter& waiter, int reason) noexcept {
+    {
+        const SpinGuard guard(lock_of(queue));
+        if (!queue.remove(waiter)) {
+            return;
+        }
+        if (queue.empty()) {
+            word.store(0, std::memory_order_relaxed);
+        }
+    }
+    waiter.error = reason;
+    signal(waiter);
+}
+
+}  // namespace
 
 // ---- Semaphore -------------------------------------------------------------------------------
 
@@ -129,34 +177,13 @@ bool Semaphore::try_acquire() noexcept {
 }
 
 bool Semaphore::enqueue(Waiter& waiter) noexcept {
-    const SpinGuard guard(lock_of(queue_));
-    std::uint32_t word = word_.load(std::memory_order_relaxed);
-    for (;;) {
-        const bool is_free = (word & kMax) != 0;
-        const std::uint32_t desired = is_free ? word - 1 : kWaiters;
-        if (word_.compare_exchange_weak(
-                word, desired, std::memory_order_acquire, std::memory_order_relaxed
-            )) {
-            if (!is_free) {
-                queue_.add(waiter);
-            }
-            return !is_free;
-        }
-    }
+    return take_or_queue(word_, kWaiters, queue_, waiter, [](std::uint32_t word) {
+        return (word & kMax) != 0 ? std::optional(word - 1) : std::nullopt;
+    });
 }
 
 void Semaphore::abandon(Waiter& waiter, int reason) noexcept {
-    {
-        const SpinGuard guard(lock_of(queue_));
-        if (!queue_.remove(waiter)) {
-            return;
-        }
-        if (queue_.empty()) {
-            word_.store(0, std::memory_order_relaxed);
-        }
-    }
-    waiter.error = reason;
-    signal(waiter);
+    give_up(word_, queue_, waiter, reason);
 }
 
 void Semaphore::release(std::uint32_t permits) noexcept {
@@ -216,34 +243,14 @@ bool Event::try_wait() noexcept {
 }
 
 bool Event::enqueue(Waiter& waiter) noexcept {
-    const SpinGuard guard(lock_of(queue_));
-    std::uint32_t word = word_.load(std::memory_order_relaxed);
-    for (;;) {
-        const bool is_free = (word & kSet) != 0;
-        const std::uint32_t desired = is_free ? (reset_ == Reset::manual ? kSet : 0) : kWaiters;
-        if (word_.compare_exchange_weak(
-                word, desired, std::memory_order_acquire, std::memory_order_relaxed
-            )) {
-            if (!is_free) {
-                queue_.add(waiter);
-            }
-            return !is_free;
-        }
-    }
+    return take_or_queue(word_, kWaiters, queue_, waiter, [this](std::uint32_t word) {
+        const std::uint32_t seen = reset_ == Reset::manual ? kSet : 0;
+        return (word & kSet) != 0 ? std::optional(seen) : std::nullopt;
+    });
 }
 
 void Event::abandon(Waiter& waiter, int reason) noexcept {
-    {
-        const SpinGuard guard(lock_of(queue_));
-        if (!queue_.remove(waiter)) {
-            return;
-        }
-        if (queue_.empty()) {
-            word_.store(0, std::memory_order_relaxed);
-        }
-    }
-    waiter.error = reason;
-    signal(waiter);
+    give_up(word_, queue_, waiter, reason);
 }
 
 void Event::set() noexcept {
