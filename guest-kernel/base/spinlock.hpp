@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "arch/riscv64/instructions.hpp"
 #include "base/types.hpp"
 
 #include <cstdint>
@@ -46,7 +47,7 @@ public:
         // Acquire: pairs with the release in unlock().
         while (__atomic_exchange_n(&held_, 1u, __ATOMIC_ACQUIRE) != 0) {
             for (unsigned spins = 1; __atomic_load_n(&held_, __ATOMIC_RELAXED) != 0; ++spins) {
-                __asm__ volatile(".word 0x0100000f");  // pause
+                cpu_relax();
                 if (spins % kPatience == 0) {
                     give_way();
                 }

@@ -3,6 +3,7 @@
 #include "arch/riscv64/csr.hpp"
 #include "arch/riscv64/page_table.hpp"
 #include "arch/riscv64/sbi.hpp"
+#include "base/atomic.hpp"
 #include "base/log.hpp"
 #include "drivers/cops_device.hpp"
 #include "exec/timer.hpp"
@@ -61,7 +62,7 @@ void begin_exit(Process& process, std::int32_t pid, std::uint32_t status) {
     cancel_operations_locked(process);
     for (unsigned hart = 0; hart < hart_limit; ++hart) {
         Thread* const thread = thread_on(process, hart);
-        if (thread != nullptr && thread->state != ThreadState::ended) {
+        if (thread != nullptr && load_relaxed(thread->state) != ThreadState::ended) {
             make_runnable(*thread);
             request_reschedule(thread->home);
         }

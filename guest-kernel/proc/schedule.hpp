@@ -43,6 +43,8 @@ void completion_arrived(Process& process, std::uint64_t id, unsigned hart);
 void kick(Thread& thread);
 /// The thread is about to block: another of its process may do what is ready on its hart.
 void kick_another(Thread& thread);
+/// An interrupt came while the thread had its hart. `at_wfi`: at its wfi, with nothing ready.
+void interrupted(Thread& thread, bool at_wfi);
 /// Was it kicked, and not yet told?
 bool take_kick(Thread& thread);
 /// Its hart chooses again at once.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arch/riscv64/csr.hpp"
+#include "base/atomic.hpp"
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "fs/initrd.hpp"
@@ -180,7 +181,7 @@ void give_up(Process& process, Thread* thread) {
     process.space.clear();
     if (thread != nullptr) {
         process.space.leave(thread->home.hart);
-        thread->state = ThreadState::ended;
+        store_relaxed(thread->state, ThreadState::ended);
         process.live_threads = 0;
     }
     forget_process(process);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proc/thread.hpp"
 
+#include "base/atomic.hpp"
 #include "mm/heap.hpp"
 #include "proc/process.hpp"
 #include "proc/schedule.hpp"
@@ -11,17 +12,17 @@ namespace kernel {
 namespace {
 
 void make_fresh(Thread& thread) {
-    thread.state = ThreadState::starting;
+    store_relaxed(thread.state, ThreadState::starting);
     thread.account = {};
-    thread.turn_over = false;
-    thread.in_wfi = false;
-    thread.kicked = false;
+    store_relaxed(thread.turn_over, false);
+    store_relaxed(thread.in_wfi, false);
+    store_relaxed(thread.kicked, false);
     thread.fresh = true;
     thread.frame = {};
     thread.floats = {};
     thread.uses_float = false;
     thread.user_interrupts = {};
-    thread.line = nullptr;
+    store_relaxed<virtio_cops_line*>(thread.line, nullptr);
     thread.upcalls = {};
     thread.clear_tid = 0;
 }
@@ -46,7 +47,7 @@ Thread* claim_thread(Process& process, Cpu& home) {
             return nullptr;
         }
         __atomic_store_n(&process.threads[home.hart], thread, __ATOMIC_RELEASE);
-    } else if (thread->state != ThreadState::ended) {
+    } else if (load_relaxed(thread->state) != ThreadState::ended) {
         return nullptr;
     }
     make_fresh(*thread);

@@ -53,12 +53,13 @@ struct Thread : NoCopy {
     Cpu& home;
     std::int32_t tid = 0;  // constant while it lives
 
-    // Guarded by the home hart's run-queue lock (schedule.cpp).
-    ThreadState state = ThreadState::ended;
-    Account account;
+    // Guarded by the home hart's run-queue lock (run_queue.hpp). Atomic: some glance without it.
+    alignas(4) ThreadState state = ThreadState::ended;
     bool turn_over = false;  ///< Gave its turn away: its equals come first, once.
     bool in_wfi = false;     ///< Sleeps in user mode while its line shows nothing.
     bool kicked = false;     ///< Another thread has work for it: its next sleep ends at once.
+    // Guarded by it.
+    Account account;
 
     // The home hart's, while it runs the thread; before that its maker's.
     bool fresh = false;  ///< The ASID may have entries here of an earlier process.
@@ -66,7 +67,7 @@ struct Thread : NoCopy {
     FloatState floats{};
     bool uses_float = false;
     UserInterruptState user_interrupts;
-    virtio_cops_line* line = nullptr;  ///< What it shares with the host; null until it attaches.
+    virtio_cops_line* line = nullptr;  ///< Shared with the host; null until it attaches. Atomic.
     Upcalls upcalls;
     UserAddr clear_tid = 0;  ///< Its end writes 0 there and wakes a futex's waiter.
 };

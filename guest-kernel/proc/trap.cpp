@@ -2,6 +2,7 @@
 #include "proc/trap.hpp"
 
 #include "arch/riscv64/csr.hpp"
+#include "base/atomic.hpp"
 #include "base/log.hpp"
 #include "exec/hart.hpp"
 #include "proc/out_of_memory.hpp"
@@ -118,9 +119,9 @@ void load_thread_float(Cpu& cpu, Thread& thread) {
 
 void handle_trap(Cpu& cpu, Thread& thread) {
     const std::uint64_t cause = thread.frame.cause;
-    thread.in_wfi = false;
+    store_relaxed(thread.in_wfi, false);
     if ((cause & csr::kInterrupt) != 0) {
-        thread.in_wfi = !thread.kicked && sleeps_in_user_mode(thread);
+        interrupted(thread, sleeps_in_user_mode(thread));
         poll_interrupts();
         request_reschedule(cpu);
         return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The COPS calls of user_abi.h but SUBMIT.
+#include "base/atomic.hpp"
 #include "base/log.hpp"
 #include "drivers/cops_device.hpp"
 #include "mm/frames.hpp"
@@ -114,7 +115,7 @@ void take_line(Thread& thread) {
     const Attachment& attachment = thread.process.attachment;
     thread.user_interrupts.utvec = attachment.handler;
     thread.upcalls.handler = attachment.handler;
-    thread.line = &attachment.lines[thread.home.hart];
+    store_relaxed(thread.line, &attachment.lines[thread.home.hart]);
 }
 
 void attached(Thread& thread) {

@@ -2,6 +2,7 @@
 // Threads: clone() as pthread_create() uses it, and their ends.
 #include "arch/riscv64/csr.hpp"
 #include "arch/riscv64/sbi.hpp"
+#include "base/atomic.hpp"
 #include "mm/user_memory.hpp"
 #include "proc/schedule.hpp"
 #include "syscall/syscall.hpp"
@@ -29,7 +30,8 @@ Thread* claim_place(Process& process) {
     for (unsigned i = 0; i < hart_limit; ++i) {
         const unsigned hart = (process.home->hart + i) % hart_limit;
         const Thread* const there = thread_on(process, hart);
-        if ((harts >> hart & 1) != 0 && (there == nullptr || there->state == ThreadState::ended)) {
+        if ((harts >> hart & 1) != 0
+            && (there == nullptr || load_relaxed(there->state) == ThreadState::ended)) {
             return claim_thread(process, *cpus[hart]);
         }
     }

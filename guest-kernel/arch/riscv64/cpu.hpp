@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "arch/riscv64/instructions.hpp"
 #include "arch/riscv64/offsets.h"
 #include "base/spinlock.hpp"
 #include "base/types.hpp"
@@ -51,7 +52,7 @@ struct Cpu {
     const virtio_cops_host_line* host_line = nullptr;
     cops_kernel_line* kernel_line = nullptr;
 
-    Thread* current = nullptr;      ///< Whose address space is in place; null = the kernel's.
+    Thread* current = nullptr;  ///< Whose address space is in place; null = the kernel's. Atomic.
     Thread* float_owner = nullptr;  ///< Whose floating-point registers are loaded.
     std::uint64_t next_tick = 0;    ///< 0 = not ticking.
     std::uint64_t programmed = 0;   ///< Deadline of the timer as set.
@@ -71,17 +72,8 @@ struct HartStart {
 static_assert(offsetof(HartStart, satp) == START_SATP && offsetof(HartStart, sp) == START_SP);
 static_assert(offsetof(HartStart, cpu) == START_CPU);
 
-/// Null early at boot.
-inline Cpu* this_cpu_or_null() {
-    Cpu* cpu;
-    __asm__ volatile("mv %0, tp" : "=r"(cpu));
-    return cpu;
-}
 inline Cpu& this_cpu() {
     return *this_cpu_or_null();
-}
-inline void set_this_cpu(Cpu& cpu) {
-    __asm__ volatile("mv tp, %0" : : "r"(&cpu));
 }
 
 /// What the device tree says about all harts.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "arch/riscv64/instructions.hpp"
+
 #include <virtio_cops/user_interrupts.h>
 
 #include <cstdint>
@@ -18,25 +20,6 @@ enum Number : unsigned {
     satp = 0x180,
     time = 0xc01,
 };
-
-template <unsigned Csr>
-std::uint64_t read() {
-    std::uint64_t value;
-    __asm__ volatile("csrr %0, %1" : "=r"(value) : "i"(Csr) : "memory");
-    return value;
-}
-template <unsigned Csr>
-void write(std::uint64_t value) {
-    __asm__ volatile("csrw %0, %1" : : "i"(Csr), "r"(value) : "memory");
-}
-template <unsigned Csr>
-void set(std::uint64_t bits) {
-    __asm__ volatile("csrs %0, %1" : : "i"(Csr), "r"(bits) : "memory");
-}
-template <unsigned Csr>
-void clear(std::uint64_t bits) {
-    __asm__ volatile("csrc %0, %1" : : "i"(Csr), "r"(bits) : "memory");
-}
 
 // sstatus
 inline constexpr std::uint64_t kUserInterruptEnable = 1u << 0;
@@ -78,12 +61,6 @@ inline constexpr std::uint64_t kStorePage = 15;
 
 inline std::uint64_t now() {
     return read<time>();
-}
-inline void wait_for_interrupt() {
-    __asm__ volatile("wfi" : : : "memory");
-}
-inline void fence_instructions() {
-    __asm__ volatile("fence.i" : : : "memory");
 }
 
 }  // namespace kernel::csr

@@ -104,7 +104,7 @@ void init_kernel_map(PhysAddr ram_start, PhysAddr ram_end) {
     }
     root[kStackRootEntry] = make_pte(table_or_panic(), kPteValid);
     set_satp(kernel_satp());
-    __asm__ volatile("sfence.vma" : : : "memory");
+    flush_translations();
 }
 
 void* map_kernel_stack(unsigned hart) {
@@ -123,7 +123,7 @@ void* map_kernel_stack(unsigned hart) {
         }
         last[address >> 12 & 511] = make_pte(frame, kKernelData);
     }
-    __asm__ volatile("sfence.vma" : : : "memory");
+    flush_translations();
     return reinterpret_cast<void*>(base + kStackSlotPages * kPageSize);
 }
 
@@ -179,7 +179,7 @@ std::uint32_t probe_asid_bits() {
     csr::write<csr::satp>(before | std::uint64_t{0xffff} << 44);
     const std::uint64_t kept = csr::read<csr::satp>() >> 44 & 0xffff;
     csr::write<csr::satp>(before);
-    __asm__ volatile("sfence.vma" : : : "memory");
+    flush_translations();
     return static_cast<std::uint32_t>(std::popcount(kept));
 }
 
