@@ -61,6 +61,7 @@ public:
     void step(unsigned word);
     void block(const Event& event, const Event* other);
     void give_way();
+    [[noreturn]] void end_thread();
     void note_load(unsigned word);
     [[noreturn]] void fail(const std::string& why);
     int kept_order(int order, const Site& site, Part part) const;
@@ -223,17 +224,22 @@ void Explorer::enter_fiber() {
     Explorer& self = the();
     self.execution_->resumed(self.thread);
     self.execution_->threads[self.thread]();
-    self.fibers_[self.thread].ended = true;
+    self.end_thread();
+}
+
+void Explorer::end_thread() {
+    fibers_[thread].ended = true;
     std::array<unsigned, kThreads> list{};
-    const unsigned count = self.others(list);
+    const unsigned count = others(list);
     if (count != 0) {
-        self.switch_to(list[count == 1 ? 0 : self.choose(count, /*departs=*/false)]);
+        switch_to(list[count == 1 ? 0 : choose(count, /*departs=*/false)]);
     }
-    const auto all = std::span(self.fibers_).first(self.execution_->threads.size());
+    const auto all = std::span(fibers_).first(execution_->threads.size());
     if (!std::ranges::all_of(all, &Fiber::ended)) {
-        self.fail("all others sleep: a wake was lost");
+        fail("all others sleep: a wake was lost");
     }
-    swapcontext(&self.fibers_[self.thread].context, &self.main_);
+    swapcontext(&fibers_[thread].context, &main_);
+    std::abort();
 }
 
 void Explorer::run_threads() {
@@ -425,6 +431,10 @@ void relax() {
     if (the().running) {
         the().give_way();
     }
+}
+
+void end_thread() {
+    the().end_thread();
 }
 
 void fail(const std::string& why) {

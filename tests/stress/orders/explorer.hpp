@@ -99,6 +99,8 @@ void forget_orderings();
 unsigned this_thread();
 /// Nothing to do until others have gone on.
 void relax();
+/// Ends the calling thread where it is.
+[[noreturn]] void end_thread();
 /// Ends the execution.
 [[noreturn]] void fail(const std::string& why);
 

@@ -14,4 +14,6 @@ struct NamedScenario {
 
 std::span<const NamedScenario> executor_scenarios();
 std::span<const NamedScenario> device_scenarios();
+std::span<const NamedScenario> kernel_scenarios();
 std::span<const NamedScenario> mailbox_scenarios();
+std::span<const NamedScenario> sync_scenarios();

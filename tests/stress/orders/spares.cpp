@@ -10,6 +10,8 @@ constexpr auto kKick = "a kick, which the kernel hands over under a lock, orders
 constexpr auto kHint = "each reader believes one word alone";
 constexpr auto kVerdict = "parked is read again after it, and orders more";
 constexpr auto kOwn = "orders what this thread did before against nobody";
+constexpr auto kUntouched = "who drops a handle has written nothing to the frame";
+constexpr auto kPageWalk = "against a hart's page walk, which is no C++ (test-threads)";
 
 }  // namespace
 
@@ -48,8 +50,18 @@ const std::vector<Spare>& spares() {
         {"sleep.cpp cops_executor_close acquire #2", kOneStep},
         {"sleep.cpp cops_executor_close release #2", "the exchange of parked that follows"},
         {"sleep.cpp cops_executor_close acquire #3", kOneStep},
-        {"queues.cpp cops_executor_set_level fence #2", "cops_executor_leave() fences again"},
         {"queues.cpp publish release", kHint},
+
+        {"inheritance.cpp hand_over release #2", "the signal to the next holder orders more"},
+        {"groups.cpp wait release", kOwn},
+        {"groups.cpp finish acquire", "the fence of whoever queues the one that waits"},
+        {"task.hpp await_suspend acquire", kUntouched},
+        {"schedule.hpp ~JoinHandle release", kUntouched},
+
+        {"address_space.hpp enter acquire", kPageWalk},
+        {"address_space.hpp enter release", kPageWalk},
+        {"address_space.hpp leave acquire", kPageWalk},
+        {"address_space.hpp leave release", kPageWalk},
 
         {"run.cpp change_state release", kQueueLock},
         {"run.cpp join_task acquire", kOneStep},
