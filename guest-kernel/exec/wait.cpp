@@ -9,9 +9,16 @@ void WaitList::add_locked(Waiter& waiter) {
     waiters_.push_back(waiter);
 }
 
-void WaitList::signal_all_locked(std::int64_t result) {
-    while (Waiter* waiter = waiters_.pop_front()) {
+bool WaitList::signal_first_locked(std::int64_t result) {
+    Waiter* const waiter = waiters_.pop_front();
+    if (waiter != nullptr) {
         signal_task(waiter->task, result);  // its frame may go away from here on
+    }
+    return waiter != nullptr;
+}
+
+void WaitList::signal_all_locked(std::int64_t result) {
+    while (signal_first_locked(result)) {
     }
 }
 

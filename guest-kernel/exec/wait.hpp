@@ -28,6 +28,8 @@ public:
     /// Signals every waiter with `result`.
     void signal_all(std::int64_t result);
     void signal_all_locked(std::int64_t result);
+    /// Signals the first one. False: there is none.
+    bool signal_first_locked(std::int64_t result);
     /// Takes the waiter out and signals it, if it still waits here.
     bool cancel(Waiter& waiter, std::int64_t result);
 

@@ -4,6 +4,8 @@
 #include "fs/host_file.hpp"
 #include "mm/heap.hpp"
 
+#include <utility>
+
 namespace kernel {
 
 File* make_file(File::Kind kind, std::uint32_t flags) {
@@ -31,14 +33,60 @@ void release_file(File* file) {
     heap::destroy(file);
 }
 
+OffsetTurn::Answer OffsetTurn::take_locked() {
+    if (kind_ == Kind::none) {
+        return Answer::none;
+    }
+    return std::exchange(taken_, true) ? Answer::waits : Answer::taken;
+}
+
+OffsetTurn::Answer OffsetTurn::try_take() {
+    const Guard guard(line_.lock());
+    return take_locked();
+}
+
+OffsetTurn::Answer OffsetTurn::enter(Waiter& waiter) {
+    const Guard guard(line_.lock());
+    const Answer answer = take_locked();
+    if (answer == Answer::waits && kind_ == Kind::unknown) {
+        kind_ = Kind::asked;
+        return Answer::ask;
+    }
+    if (answer == Answer::waits) {
+        line_.add_locked(waiter);
+    }
+    return answer;
+}
+
+void OffsetTurn::tell(Kind kind) {
+    const Guard guard(line_.lock());
+    kind_ = kind;
+    if (kind == Kind::none) {
+        line_.signal_all_locked(static_cast<std::int64_t>(Answer::none));
+    } else if (kind == Kind::unknown
+               && line_.signal_first_locked(static_cast<std::int64_t>(Answer::ask))) {
+        kind_ = Kind::asked;
+    }
+}
+
+void OffsetTurn::give_back() {
+    const Guard guard(line_.lock());
+    // Then it is that one's.
+    taken_ = line_.signal_first_locked(static_cast<std::int64_t>(Answer::taken));
+}
+
+void FileTable::put(int descriptor, File* file, bool close_on_exec) {
+    files_[descriptor] = file;
+    const std::uint64_t bit = std::uint64_t{1} << (descriptor % 64);
+    close_on_exec_[descriptor / 64] &= ~bit;
+    close_on_exec_[descriptor / 64] |= close_on_exec ? bit : 0;
+}
+
 Result<int> FileTable::add(File* file, bool close_on_exec, int from) {
     const Guard guard(lock_);
     for (int i = from < 0 ? 0 : from; i < kMax; ++i) {
         if (files_[i] == nullptr) {
-            files_[i] = file;
-            const std::uint64_t bit = std::uint64_t{1} << (i % 64);
-            close_on_exec_[i / 64] &= ~bit;
-            close_on_exec_[i / 64] |= close_on_exec ? bit : 0;
+            put(i, file, close_on_exec);
             return i;
         }
     }
@@ -52,6 +100,16 @@ Result<File*> FileTable::get(int descriptor) {
     }
     retain_file(files_[descriptor]);
     return files_[descriptor];
+}
+
+Result<File*> FileTable::replace(int descriptor, File* file, bool close_on_exec) {
+    const Guard guard(lock_);
+    if (descriptor < 0 || descriptor >= kMax) {
+        return std::unexpected(Errno::bad_descriptor);
+    }
+    File* const before = files_[descriptor];
+    put(descriptor, file, close_on_exec);
+    return before;
 }
 
 Result<File*> FileTable::remove(int descriptor) {

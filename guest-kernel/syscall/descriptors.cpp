@@ -40,10 +40,16 @@ std::int64_t sys_dup3(Process& process, Arguments args) {
     if (args[0] == args[1] || args[1] >= FileTable::kMax) {
         return negative(args[0] == args[1] ? Errno::invalid : Errno::bad_descriptor);
     }
-    close_now(process, static_cast<int>(args[1]));
-    return add_descriptor(
-        process, std::move(kept), static_cast<std::uint32_t>(args[2]), static_cast<int>(args[1])
-    );
+    const auto to = static_cast<int>(args[1]);
+    const Result<File*> before = process.files.replace(to, &*kept, (args[2] & kCloseOnExec) != 0);
+    if (!before) {
+        return negative(before.error());
+    }
+    kept.release();
+    if (*before != nullptr) {
+        release_file(*before);
+    }
+    return to;
 }
 
 std::int64_t sys_fcntl(Process& process, Arguments args) {

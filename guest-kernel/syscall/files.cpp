@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files: console, initrd (read-only, in memory) and host (by requests).
-#include "base/log.hpp"
-#include "drivers/console.hpp"
 #include "drivers/cops_device.hpp"
 #include "exec/timer.hpp"
 #include "fs/host_file.hpp"
@@ -110,6 +108,9 @@ Async<void> blocking_stat(Thread* thread, FileRef file, UserAddr to) {
     Async<std::int64_t> work = host::stat(&operation, file->handle, call_level(*thread), &stat);
     std::int64_t result = work.valid() ? co_await work : negative(Errno::no_memory);
     if (result == 0) {
+        file->offset_turn.tell(kind_of(stat));
+    }
+    if (result == 0) {
         result = deliver_stat(thread->process, to, stat);
     }
     finish_call(*thread, result);
@@ -146,16 +147,40 @@ std::int64_t seek_from(File& file, std::int64_t base, std::int64_t move) {
     return target;
 }
 
-Async<void> blocking_seek_end(Thread* thread, FileRef file, std::int64_t move) {
+enum Whence : std::uint64_t { from_start = 0, from_offset, from_end };
+
+// The caller has the turn. From the end: in the initrd alone.
+std::int64_t seek_now(File& file, std::uint64_t whence, std::int64_t move) {
+    const std::uint64_t base = whence == from_start ? 0
+                               : whence == from_offset
+                                   ? __atomic_load_n(&file.offset, __ATOMIC_RELAXED)
+                                   : file.entry->data.size();
+    return seek_from(file, static_cast<std::int64_t>(base), move);
+}
+
+Async<std::int64_t> seek_slowly(
+    Operation& operation, File& file, std::uint64_t whence, std::int64_t move, std::uint32_t level
+) {
+    Async<std::int64_t> wait = take_offset_turn(operation, file, level);
+    const std::int64_t turn = wait.valid() ? co_await wait : negative(Errno::no_memory);
+    if (turn != kHasTurn) {
+        co_return turn == kNoOffset ? negative(Errno::illegal_seek) : turn;
+    }
+    const OffsetHolder holder(file.offset_turn);
+    if (whence != from_end || file.kind == File::Kind::initrd) {
+        co_return seek_now(file, whence, move);
+    }
+    virtio_cops_stat stat{};
+    Async<std::int64_t> work = host::stat(&operation, file.handle, level, &stat);
+    const std::int64_t result = work.valid() ? co_await work : negative(Errno::no_memory);
+    co_return result == 0 ? seek_from(file, static_cast<std::int64_t>(stat.size), move) : result;
+}
+
+Async<void> blocking_seek(Thread* thread, FileRef file, std::uint64_t whence, std::int64_t move) {
     Operation operation;
     const OperationScope scope(operation, thread->process);
-    virtio_cops_stat stat{};
-    Async<std::int64_t> work = host::stat(&operation, file->handle, call_level(*thread), &stat);
-    std::int64_t result = work.valid() ? co_await work : negative(Errno::no_memory);
-    if (result == 0) {
-        result = seek_from(*file, static_cast<std::int64_t>(stat.size), move);
-    }
-    finish_call(*thread, result);
+    Async<std::int64_t> work = seek_slowly(operation, *file, whence, move, call_level(*thread));
+    finish_call(*thread, work.valid() ? co_await work : negative(Errno::no_memory));
 }
 
 Async<void> blocking_sync(Thread* thread, FileRef file) {
@@ -171,142 +196,81 @@ Async<void> blocking_sync(Thread* thread, FileRef file) {
     finish_call(*thread, work.valid() ? co_await work : negative(Errno::no_memory));
 }
 
-std::int64_t transfer_call(Thread& thread, std::uint64_t descriptor, Transfer transfer) {
-    Process& process = thread.process;
-    Result<File*> found = process.files.get(static_cast<int>(descriptor));
-    if (!found) {
-        return negative(found.error());
-    }
-    FileRef file(*found);
+std::int64_t transfer_file(Thread& thread, FileRef file, Transfer transfer) {
     transfer.bytes = std::min(transfer.bytes, kMaxBytes);
     transfer.level = call_level(thread);
-    const std::int64_t result = transfer_now(process, *file, transfer);
+    const std::int64_t result = transfer_now(thread.process, *file, transfer);
     if (result != kWouldWait) {
         return result;
     }
     return start_blocking(thread, blocking_transfer(&thread, std::move(file), transfer));
 }
 
-// One vector at a time; a short one ends it. Only the first may wait, as a plain call would.
-std::int64_t vector_call(Thread& thread, Arguments args, bool write) {
-    Process& process = thread.process;
-    if (args[2] > kMaxVectors) {
-        return negative(Errno::invalid);
-    }
+std::int64_t transfer_call(Thread& thread, std::uint64_t descriptor, Transfer transfer) {
+    Result<File*> found = thread.process.files.get(static_cast<int>(descriptor));
+    return found ? transfer_file(thread, FileRef(*found), transfer) : negative(found.error());
+}
+
+// What is there at once, one vector at a time; a short one ends it.
+std::int64_t vectors_now(Process& process, File& file, Arguments args, Transfer transfer) {
     std::int64_t total = 0;
     for (std::uint64_t i = 0; i < args[2]; ++i) {
         Vector vector{};
         if (!copy_in(process.space, vector, args[1] + i * sizeof vector)) {
             return total != 0 ? total : negative(Errno::fault);
         }
-        if (vector.bytes == 0) {
-            continue;
+        transfer.buffer = vector.base;
+        transfer.bytes = vector.bytes;
+        const std::int64_t more = vector.bytes == 0 ? 0 : transfer_now(process, file, transfer);
+        if (more < 0) {
+            return total != 0 ? total : more;
         }
-        const Transfer transfer{.write = write, .buffer = vector.base, .bytes = vector.bytes};
-        if (total == 0) {
-            total = transfer_call(thread, args[0], transfer);
-            if (total < 0 || static_cast<std::uint64_t>(total) < vector.bytes) {
-                return total;
-            }
-            continue;
-        }
-        Result<File*> found = process.files.get(static_cast<int>(args[0]));
-        if (!found) {
-            return total;
-        }
-        const FileRef file(*found);
-        const std::int64_t more = transfer_now(process, *file, transfer);
-        total += more > 0 ? more : 0;
-        if (more < 0 || static_cast<std::uint64_t>(more) < vector.bytes) {
-            return total;  // the rest is for the next call
+        total += more;
+        if (static_cast<std::uint64_t>(more) < vector.bytes) {
+            break;
         }
     }
     return total;
 }
 
-Async<std::int64_t> host_transfer(Operation& operation, File& file, Transfer transfer) {
-    Process& process = *operation.owner;
-    auto* const buffer = heap::make<PinnedBuffer>();
-    if (buffer == nullptr) {
-        co_return negative(Errno::no_memory);
-    }
-    const Result<void> pinned = pin_user(
-        process.space,
-        transfer.buffer,
-        transfer.bytes,
-        transfer.write ? kRead : kWrite,
-        cops_device::max_segments(),
-        *buffer
-    );
-    cops_device::Request* request = nullptr;
-    if (pinned) {
-        request = cops_device::make_request(std::span(buffer->segments, buffer->count));
-        if (request == nullptr) {
-            unpin(std::span(buffer->segments, buffer->count));
+// Only the first one that is not empty may wait, as a plain call would: the rest is for the next
+// call.
+std::int64_t first_vector(Thread& thread, FileRef file, Arguments args, Transfer transfer) {
+    Vector vector{};
+    for (std::uint64_t i = 0; i < args[2] && vector.bytes == 0; ++i) {
+        if (!copy_in(thread.process.space, vector, args[1] + i * sizeof vector)) {
+            return negative(Errno::fault);
         }
     }
-    heap::destroy(buffer);
-    if (request == nullptr) {
-        co_return negative(pinned ? Errno::no_memory : pinned.error());
+    transfer.buffer = vector.base;
+    transfer.bytes = vector.bytes;
+    return transfer_file(thread, std::move(file), transfer);
+}
+
+std::int64_t vector_call(Thread& thread, Arguments args, bool write) {
+    Process& process = thread.process;
+    if (args[2] > kMaxVectors) {
+        return negative(Errno::invalid);
     }
-    const bool current = transfer.offset == COPS_OFFSET_CURRENT;
-    request->pinned = true;
-    request->direction =
-        transfer.write ? virtio_cops::Direction::to_device : virtio_cops::Direction::from_device;
-    request->header.opcode = transfer.entries ? VIRTIO_COPS_OP_GETDENTS
-                             : transfer.write ? VIRTIO_COPS_OP_WRITE
-                                              : VIRTIO_COPS_OP_READ;
-    request->header.level = transfer.level;
-    request->header.handle = file.handle;
-    request->header.offset = current ? __atomic_load_n(&file.offset, __ATOMIC_RELAXED)
-                                     : static_cast<std::uint64_t>(transfer.offset);
-    Async<std::int64_t> work = cops_device::await_request(&operation, request);
-    if (!work.valid()) {
-        cops_device::drop(request);
-        co_return negative(Errno::no_memory);
+    Result<File*> found = process.files.get(static_cast<int>(args[0]));
+    if (!found) {
+        return negative(found.error());
     }
-    const std::int64_t result = co_await work;
-    if (result > 0 && transfer.entries) {
-        advance_to_last_entry(process, file, transfer.buffer, static_cast<std::uint64_t>(result));
-    } else if (result > 0 && current) {
-        __atomic_fetch_add(&file.offset, static_cast<std::uint64_t>(result), __ATOMIC_RELAXED);
+    FileRef file(*found);
+    Transfer transfer{.write = write};
+    std::int64_t result = kWouldWait;
+    if (!uses_offset(*file, transfer)) {
+        result = vectors_now(process, *file, args, transfer);
+    } else if (file->kind == File::Kind::initrd
+               && file->offset_turn.try_take() == OffsetTurn::Answer::taken) {
+        const OffsetHolder turn(file->offset_turn);
+        transfer.has_turn = true;
+        result = vectors_now(process, *file, args, transfer);
     }
-    co_return result;
+    return result != kWouldWait ? result : first_vector(thread, std::move(file), args, transfer);
 }
 
 }  // namespace
-
-Async<std::int64_t> transfer_slowly(Operation& operation, File& file, Transfer transfer) {
-    if (file.kind == File::Kind::host) {
-        Async<std::int64_t> work = host_transfer(operation, file, transfer);
-        co_return work.valid() ? co_await work : negative(Errno::no_memory);
-    }
-    Process& process = *operation.owner;
-    for (;;) {
-        const std::int64_t result = transfer_now(process, file, transfer);
-        if (result != kWouldWait) {
-            co_return result;
-        }
-        Waiter waiter;
-        bool waits = false;
-        {
-            const Guard guard(process.lock);
-            if (operation.cancelled) {
-                co_return negative(Errno::canceled);
-            }
-            waits = console::wait_for_input(waiter);
-            operation.waiter = waits ? &waiter : nullptr;
-        }
-        if (waits) {
-            const std::int64_t woken = co_await Event{};
-            const Guard guard(process.lock);
-            operation.waiter = nullptr;
-            if (woken < 0) {
-                co_return woken;
-            }
-        }
-    }
-}
 
 Async<std::int64_t> sleep_until(Operation& operation, std::uint64_t deadline) {
     Process& process = *operation.owner;
@@ -417,24 +381,17 @@ std::int64_t sys_writev(Thread& thread, Arguments args) {
 }
 
 std::int64_t sys_openat(Thread& thread, Arguments args) {
-    Process& process = thread.process;
-    char buffer[Path::kMax];
-    const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
-    if (!path) {
-        return negative(path.error());
+    const PathArgument path(thread.process, args[0], args[1]);
+    if (path.error() != 0) {
+        return path.error();
     }
     const auto flags = static_cast<std::uint32_t>(args[2]);
-    const std::int64_t result = open_now(process, *path, flags);
-    if (result != kWouldWait) {
-        return result;
-    }
-    OwnedPath owned(*path);
-    if (!owned.valid()) {
-        return negative(Errno::no_memory);
-    }
-    return start_blocking(
-        thread, blocking_open(&thread, std::move(owned), flags, static_cast<std::uint32_t>(args[3]))
-    );
+    const std::int64_t result = open_now(thread.process, path.view(), flags);
+    return result != kWouldWait
+               ? result
+               : path.start_blocking(
+                     thread, blocking_open, flags, static_cast<std::uint32_t>(args[3])
+                 );
 }
 
 std::int64_t sys_close(Process& process, Arguments args) {
@@ -451,19 +408,17 @@ std::int64_t sys_lseek(Thread& thread, Arguments args) {
     if (file->kind == File::Kind::console) {
         return negative(Errno::illegal_seek);
     }
-    auto base = std::int64_t{0};
-    if (args[2] == 1) {
-        base = static_cast<std::int64_t>(__atomic_load_n(&file->offset, __ATOMIC_RELAXED));
-    } else if (args[2] == 2 && file->kind == File::Kind::initrd) {
-        base = static_cast<std::int64_t>(file->entry->data.size());
-    } else if (args[2] == 2 && file->kind == File::Kind::host) {
-        return start_blocking(
-            thread, blocking_seek_end(&thread, std::move(file), static_cast<std::int64_t>(args[1]))
-        );
-    } else if (args[2] != 0) {
+    const std::uint64_t whence = args[2];
+    const auto move = static_cast<std::int64_t>(args[1]);
+    if (whence > from_end) {
         return negative(Errno::invalid);
     }
-    return seek_from(*file, base, static_cast<std::int64_t>(args[1]));
+    const bool asks_host = whence == from_end && file->kind == File::Kind::host;
+    if (!asks_host && file->offset_turn.try_take() == OffsetTurn::Answer::taken) {
+        const OffsetHolder turn(file->offset_turn);
+        return seek_now(*file, whence, move);
+    }
+    return start_blocking(thread, blocking_seek(&thread, std::move(file), whence, move));
 }
 
 std::int64_t sys_fstat(Thread& thread, Arguments args) {
@@ -482,28 +437,24 @@ std::int64_t sys_fstat(Thread& thread, Arguments args) {
 
 std::int64_t sys_fstatat(Thread& thread, Arguments args) {
     Process& process = thread.process;
-    char buffer[Path::kMax];
-    const Result<std::size_t> length = copy_string(process.space, buffer, args[1]);
-    if (length && *length == 0 && (args[3] & kAtEmptyPath) != 0) {
+    char first = 0;
+    if ((args[3] & kAtEmptyPath) != 0 && copy_in(process.space, first, args[1]) && first == 0) {
         return sys_fstat(thread, {args[0], args[2], 0, 0, 0, 0});
     }
-    const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
-    if (!path) {
-        return negative(path.error());
+    const PathArgument path(process, args[0], args[1]);
+    if (path.error() != 0) {
+        return path.error();
     }
-    if (host::is_host_root(*path)) {
+    if (host::is_host_root(path.view())) {
         virtio_cops_stat stat{};
         stat.mode = kReadableDirectory;
         stat.nlink = 2;
         return deliver_stat(process, args[2], stat);
     }
-    if (host::is_host_path(*path)) {
-        OwnedPath owned(*path);
-        return owned.valid()
-                   ? start_blocking(thread, blocking_stat_path(&thread, std::move(owned), args[2]))
-                   : negative(Errno::no_memory);
+    if (host::is_host_path(path.view())) {
+        return path.start_blocking(thread, blocking_stat_path, args[2]);
     }
-    const InitrdEntry* const entry = initrd::find(*path);
+    const InitrdEntry* const entry = initrd::find(path.view());
     if (entry == nullptr) {
         return negative(Errno::no_entry);
     }
@@ -526,23 +477,18 @@ std::int64_t sys_fsync(Thread& thread, Arguments args) {
 }
 
 std::int64_t sys_faccessat(Thread& thread, Arguments args) {
-    Process& process = thread.process;
-    char buffer[Path::kMax];
-    const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
-    if (!path) {
-        return negative(path.error());
+    const PathArgument path(thread.process, args[0], args[1]);
+    if (path.error() != 0) {
+        return path.error();
     }
-    if (host::is_host_root(*path)) {
+    if (host::is_host_root(path.view())) {
         return 0;
     }
-    if (host::is_host_path(*path)) {
-        OwnedPath owned(*path);
-        return owned.valid()
-                   ? start_blocking(thread, blocking_stat_path(&thread, std::move(owned), 0))
-                   : negative(Errno::no_memory);
+    if (host::is_host_path(path.view())) {
+        return path.start_blocking(thread, blocking_stat_path, UserAddr{0});
     }
     constexpr std::uint64_t kWriteAccess = 2;
-    if (initrd::find(*path) == nullptr) {
+    if (initrd::find(path.view()) == nullptr) {
         return negative(Errno::no_entry);
     }
     return (args[2] & kWriteAccess) != 0 ? negative(Errno::read_only) : 0;

@@ -13,16 +13,29 @@ namespace kernel {
 /// A read or write of user memory on an open file.
 struct Transfer {
     bool write = false;
-    bool entries = false;  ///< Reads directory entries in place of bytes.
+    bool entries = false;   ///< Reads directory entries in place of bytes.
+    bool has_turn = false;  ///< The caller has the file's OffsetTurn.
     UserAddr buffer = 0;
     std::uint64_t bytes = 0;
     std::int64_t offset = COPS_OFFSET_CURRENT;
     std::uint32_t level = 0;
 };
 
+/// It reads or moves the file's own offset.
+inline bool uses_offset(const File& file, const Transfer& transfer) {
+    return file.kind != File::Kind::console
+           && (transfer.entries || transfer.offset == COPS_OFFSET_CURRENT);
+}
+
 /// Does it if that takes no waiting; kWouldWait otherwise.
 std::int64_t transfer_now(Process& process, File& file, const Transfer& transfer);
-/// Does it, waiting for console input or the host.
+/// Waits for the turn at the file's offset: OffsetTurn::Answer::taken or none, or a negative errno.
+Async<std::int64_t> take_offset_turn(Operation& operation, File& file, std::uint32_t level);
+inline constexpr auto kNoOffset = static_cast<std::int64_t>(OffsetTurn::Answer::none);
+inline constexpr auto kHasTurn = static_cast<std::int64_t>(OffsetTurn::Answer::taken);
+/// What a file of the host is, as it says.
+OffsetTurn::Kind kind_of(const virtio_cops_stat& stat);
+/// Does it, waiting for console input, the host, or the file's offset.
 Async<std::int64_t> transfer_slowly(Operation& operation, File& file, Transfer transfer);
 
 /// Opens a path of the initrd: a descriptor or a negative errno; kWouldWait for host paths.

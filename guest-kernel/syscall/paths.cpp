@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 namespace kernel {
 
@@ -48,33 +49,8 @@ Result<std::string_view> base_of(Process& process, int directory, std::span<char
     return std::string_view(buffer.data(), path.size() + 1);
 }
 
-Async<void> blocking_entries(Thread* thread, FileRef file, Transfer transfer) {
-    Operation operation;
-    const OperationScope scope(operation, thread->process);
-    Async<std::int64_t> work = transfer_slowly(operation, *file, transfer);
-    finish_call(*thread, work.valid() ? co_await work : negative(Errno::no_memory));
-}
-
-// A name of the host that exists is no link: the device resolves those.
-Async<void> blocking_read_link(Thread* thread, OwnedPath path) {
-    Operation operation;
-    const OperationScope scope(operation, thread->process);
-    Async<host::Opened> open = host::open(&operation, path.view(), 0, 0, call_level(*thread));
-    host::Opened opened{.error = negative(Errno::no_memory)};
-    if (open.valid()) {
-        opened = co_await open;
-    }
-    if (opened.file != nullptr) {
-        const FileRef file(opened.file);
-        opened.error = negative(Errno::invalid);
-    }
-    finish_call(*thread, opened.error);
-}
-
-}  // namespace
-
 Result<std::string_view>
-path_argument(Process& process, std::uint64_t directory, UserAddr from, std::span<char> buffer) {
+read_path(Process& process, std::uint64_t directory, UserAddr from, std::span<char> buffer) {
     const Result<std::size_t> length = copy_string(process.space, buffer, from);
     if (!length) {
         return std::unexpected(length.error());
@@ -108,6 +84,34 @@ path_argument(Process& process, std::uint64_t directory, UserAddr from, std::spa
     heap::free(whole);
     return result;
 }
+
+Async<void> blocking_entries(Thread* thread, FileRef file, Transfer transfer) {
+    Operation operation;
+    const OperationScope scope(operation, thread->process);
+    Async<std::int64_t> work = transfer_slowly(operation, *file, transfer);
+    finish_call(*thread, work.valid() ? co_await work : negative(Errno::no_memory));
+}
+
+// A name of the host that exists is no link: the device resolves those.
+Async<void> blocking_read_link(Thread* thread, OwnedPath path) {
+    Operation operation;
+    const OperationScope scope(operation, thread->process);
+    Async<host::Opened> open = host::open(&operation, path.view(), 0, 0, call_level(*thread));
+    host::Opened opened{.error = negative(Errno::no_memory)};
+    if (open.valid()) {
+        opened = co_await open;
+    }
+    if (opened.file != nullptr) {
+        const FileRef file(opened.file);
+        opened.error = negative(Errno::invalid);
+    }
+    finish_call(*thread, opened.error);
+}
+
+}  // namespace
+
+PathArgument::PathArgument(Process& process, std::uint64_t directory, UserAddr from)
+    : path_(read_path(process, directory, from, buffer_)) {}
 
 void remember_path(File& directory, std::string_view path) {
     auto* const text = static_cast<char*>(heap::allocate(path.size() + 1));
@@ -154,21 +158,17 @@ std::int64_t sys_getdents(Thread& thread, Arguments args) {
 }
 
 std::int64_t sys_readlinkat(Thread& thread, Arguments args) {
-    Process& process = thread.process;
-    char buffer[Path::kMax];
-    const Result<std::string_view> path = path_argument(process, args[0], args[1], buffer);
-    if (!path) {
-        return negative(path.error());
+    const PathArgument path(thread.process, args[0], args[1]);
+    if (path.error() != 0) {
+        return path.error();
     }
-    if (host::is_host_root(*path)) {
+    if (host::is_host_root(path.view())) {
         return negative(Errno::invalid);
     }
-    if (host::is_host_path(*path)) {
-        OwnedPath owned(*path);
-        return owned.valid() ? start_blocking(thread, blocking_read_link(&thread, std::move(owned)))
-                             : negative(Errno::no_memory);
+    if (host::is_host_path(path.view())) {
+        return path.start_blocking(thread, blocking_read_link);
     }
-    return negative(initrd::find(*path) != nullptr ? Errno::invalid : Errno::no_entry);
+    return negative(initrd::find(path.view()) != nullptr ? Errno::invalid : Errno::no_entry);
 }
 
 std::int64_t sys_getcwd(Process& process, Arguments args) {

@@ -6,7 +6,6 @@
 #include "syscall/io.hpp"
 
 #include <cstdint>
-#include <span>
 #include <string_view>
 #include <utility>
 
@@ -36,11 +35,30 @@ private:
     std::size_t size_;
 };
 
-/// The path of a system call, in `buffer`. A relative one begins at the directory that the
-/// descriptor names, at "/" for AT_FDCWD. Errors: fault, name_too_long, no_entry (empty),
-/// bad_descriptor, not_directory.
-Result<std::string_view>
-path_argument(Process& process, std::uint64_t directory, UserAddr from, std::span<char> buffer);
+/// The path of a system call. A relative one begins at the directory that the descriptor names, at
+/// "/" for AT_FDCWD.
+class PathArgument : NoCopy {
+public:
+    PathArgument(Process& process, std::uint64_t directory, UserAddr from);
+
+    /// 0, or a negative errno: fault, name_too_long, no_entry (empty), bad_descriptor,
+    /// not_directory, no_memory.
+    std::int64_t error() const { return path_ ? 0 : negative(path_.error()); }
+    std::string_view view() const { return *path_; }
+    /// Blocks the thread on make(&thread, OwnedPath, arguments...).
+    template <typename Make, typename... Arguments>
+    std::int64_t
+    start_blocking(Thread& thread, const Make& make, const Arguments&... arguments) const {
+        OwnedPath owned(*path_);
+        return owned.valid()
+                   ? kernel::start_blocking(thread, make(&thread, std::move(owned), arguments...))
+                   : negative(Errno::no_memory);
+    }
+
+private:
+    char buffer_[Path::kMax];
+    Result<std::string_view> path_;
+};
 
 /// A directory of the host was opened by this path: relative ones may begin there. Without memory
 /// they can't.

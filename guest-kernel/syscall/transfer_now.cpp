@@ -53,7 +53,7 @@ std::int64_t initrd_now(Process& process, File& file, const Transfer& transfer) 
     if (file.entry->is_directory()) {
         return negative(Errno::is_directory);
     }
-    const bool current = transfer.offset == COPS_OFFSET_CURRENT;
+    const bool current = uses_offset(file, transfer);
     const std::uint64_t offset = current ? __atomic_load_n(&file.offset, __ATOMIC_RELAXED)
                                          : static_cast<std::uint64_t>(transfer.offset);
     const std::uint64_t size = file.entry->data.size();
@@ -87,10 +87,16 @@ std::int64_t transfer_now(Process& process, File& file, const Transfer& transfer
     case File::Kind::console:
         return transfer.offset == COPS_OFFSET_CURRENT ? console_now(process, transfer)
                                                       : negative(Errno::illegal_seek);
-    case File::Kind::initrd:
+    case File::Kind::initrd: {
+        if (!uses_offset(file, transfer) || transfer.has_turn) {
+            return initrd_now(process, file, transfer);
+        }
+        if (file.offset_turn.try_take() != OffsetTurn::Answer::taken) {
+            return kWouldWait;
+        }
+        const OffsetHolder turn(file.offset_turn);
         return initrd_now(process, file, transfer);
-    case File::Kind::root:
-        return negative(Errno::is_directory);
+    }
     case File::Kind::host:
         return kWouldWait;
     }

@@ -76,6 +76,59 @@ cops::Task<> writes(const std::string& directory) {
     check((co_await cops::close(*fd)).has_value(), "close output");
 }
 
+// Each reads a part at the file's position: the next one, and one that no other one has.
+cops::Task<> reads_part(int fd, std::size_t& bytes, std::array<unsigned, 256>& begins) {
+    std::array<std::byte, 10> part;
+    const cops::Result<std::size_t> count = co_await cops::read(fd, part);
+    check(count == part.size(), "read of a part");
+    check(is_pattern(part, static_cast<std::size_t>(part[0])), "a part in one piece");
+    __atomic_fetch_add(&bytes, *count, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&begins[static_cast<std::size_t>(part[0])], 1u, __ATOMIC_RELAXED);
+}
+
+cops::Task<> writes_part(int fd, std::byte mark) {
+    std::array<std::byte, 10> part;
+    part.fill(mark);
+    check((co_await cops::write(fd, part)) == part.size(), "write of a part");
+}
+
+// Coroutines that use one descriptor at once share its position, and nothing else.
+cops::Task<> share_a_position(const std::string& directory) {
+    const int in = (co_await cops::open((directory + "/input").c_str(), O_RDONLY)).value();
+    std::size_t bytes = 0;
+    std::array<unsigned, 256> begins{};
+    std::array<unsigned, 256> expected{};
+    std::vector<cops::TaskId> ids;
+    for (std::size_t i = 0; i < kInputBytes / 10; ++i) {
+        ++expected[i * 10 % 256];
+        ids.push_back(cops::spawn(reads_part(in, bytes, begins), 9));
+    }
+    for (const cops::TaskId id : ids) {
+        co_await cops::join(id);
+    }
+    check(bytes == kInputBytes && begins == expected, "no part was read twice");
+    check((co_await cops::close(in)).has_value(), "close");
+
+    const std::string path = directory + "/parts";
+    const int out = (co_await cops::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0644)).value();
+    ids.clear();
+    for (unsigned i = 0; i < 100; ++i) {
+        ids.push_back(cops::spawn(writes_part(out, static_cast<std::byte>(i)), 9));
+    }
+    for (const cops::TaskId id : ids) {
+        co_await cops::join(id);
+    }
+    std::vector<std::byte> back(1001);
+    check((co_await cops::read(out, back, 0)) == 1000u, "no part was written over another");
+    std::array<unsigned, 100> found{};
+    for (std::size_t i = 0; i < 1000; ++i) {
+        check(back[i] == back[i / 10 * 10], "a part in one piece");
+        ++found[static_cast<std::size_t>(back[i])];
+    }
+    check(std::ranges::all_of(found, [](unsigned n) { return n == 10; }), "each part once");
+    check((co_await cops::close(out)).has_value(), "close");
+}
+
 cops::Task<> refusals(const std::string& directory) {
     const cops::Result<int> missing = co_await cops::open((directory + "/none").c_str(), O_RDONLY);
     check(!missing && missing.error() == cops::Error(ENOENT), "open of a missing file");
@@ -212,6 +265,8 @@ cops::Task<int> cops_main(int argc, char** argv) {
     co_await sleeps();
     section("reads");
     co_await reads(directory);
+    section("shares a position");
+    co_await share_a_position(directory);
     section("refusals");
     co_await refusals(directory);
     section("writes");

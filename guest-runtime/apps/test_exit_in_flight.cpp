@@ -4,6 +4,8 @@
 // in them.
 #include "test_in_flight.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 
@@ -16,6 +18,9 @@ constexpr int kStatus = 7;
 cops::Task<int> leave_behind(const char* file, std::int64_t offset) {
     const cops::Result<int> fd = co_await cops::open(file, O_RDONLY);
     check(fd.has_value(), "open");
+    // So that the kernel knows that it is a pipe: its readers need not wait for one another.
+    struct stat found{};
+    check(::fstat(*fd, &found) == 0 && S_ISFIFO(found.st_mode), "a pipe");
     std::byte* pages = in_flight::map(in_flight::kRequests * in_flight::kPage);
     unsigned ended = 0;
     (void)co_await in_flight::start_reads(*fd, pages, offset, ended);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // test-threads HARTS [exit|fault|leave]: threads of the C and C++ libraries on the harts that the
 // process was given. No coroutines. With a word, ends in that way while other threads compute.
+#include <fcntl.h>
 #include <kernel_abi/user_abi.h>
 #include <pthread.h>
 #include <sched.h>
@@ -8,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -226,6 +228,64 @@ void test_replaced_page(unsigned harts) {
     }
 }
 
+// Sum over parts of the program's own file, which are all different: each is read once by somebody,
+// whoever it is.
+std::uint64_t sum_of_parts(int fd) {
+    std::array<std::uint64_t, 8> part{};
+    std::uint64_t sum = 0;
+    for (ssize_t count = 0; (count = ::read(fd, part.data(), sizeof part)) > 0;) {
+        std::uint64_t hash = static_cast<std::uint64_t>(count);
+        for (const std::uint64_t word : part) {
+            hash = (hash ^ word) * 0x100000001b3;
+        }
+        sum += hash;
+        part = {};
+    }
+    return sum;
+}
+
+void test_shared_position(unsigned harts) {
+    const int fd = ::open("/app", O_RDONLY);
+    const std::uint64_t expected = sum_of_parts(fd);
+    check(::lseek(fd, 0, SEEK_SET) == 0, "back to the start");
+    std::atomic<std::uint64_t> sum = 0;
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < harts; ++i) {
+        if (i == harts - 1) {
+            sum += sum_of_parts(fd);
+        } else {
+            threads.emplace_back([&] { sum += sum_of_parts(fd); });
+        }
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    check(sum == expected, "threads that read one descriptor see no byte twice");
+    ::close(fd);
+}
+
+// dup3() gives its number to nobody else, not for a moment.
+void test_replaced_descriptor() {
+    constexpr int kNumber = 40;
+    const int fd = ::open("/app", O_RDONLY);
+    check(::dup3(fd, kNumber, 0) == kNumber, "dup3");
+    std::atomic<bool> done = false;
+    std::thread other([&] {
+        while (!done) {
+            const int another = ::fcntl(fd, F_DUPFD, kNumber);
+            check(another > kNumber, "a number that dup3 replaces is never free");
+            ::close(another);
+        }
+    });
+    for (int i = 0; i < 20000; ++i) {
+        check(::dup3(fd, kNumber, 0) == kNumber, "dup3 gives the number that was asked for");
+    }
+    done = true;
+    other.join();
+    ::close(kNumber);
+    ::close(fd);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -239,6 +299,8 @@ int main(int argc, char** argv) {
     test_mutex_and_memory(harts);
     test_condition();
     test_replaced_page(harts);
+    test_shared_position(harts);
+    test_replaced_descriptor();
     std::puts("test-threads: all passed");
     return EXIT_SUCCESS;
 }
