@@ -162,6 +162,24 @@ void idle(cops_executor_context& context) {
     }
 }
 
+// Another hart may have given a coroutine another level while its request was in our batch: the
+// kernel did not know the request then. Partner: move_request(), which stores the level, then asks
+// the kernel, as we do here the other way round: one of us finds both.
+void correct_levels(cops_executor_context& context, unsigned accepted) {
+    for (unsigned i = 0; i < accepted; ++i) {
+        const cops_submission& request = context.batch[i];
+        const int level = cops_executor_level(&context, request.user_data);
+        if (level >= 0 && static_cast<std::uint32_t>(level) != request.level) {
+            system_call(
+                COPS_SYS_SET_LEVEL,
+                static_cast<long>(request.slot),
+                static_cast<long>(request.slot_generation),
+                level
+            );
+        }
+    }
+}
+
 void submit(cops_executor_context& context) {
     const long accepted = system_call(
         COPS_SYS_SUBMIT,
@@ -172,6 +190,7 @@ void submit(cops_executor_context& context) {
         cops_executor_submitted(&context, 0, static_cast<int>(accepted));
         return;
     }
+    correct_levels(context, static_cast<unsigned>(accepted));
     cops_executor_submitted(&context, static_cast<std::uint32_t>(accepted), 0);
     if (accepted == 0) {
         system_call(COPS_SYS_YIELD);  // The kernel is full: let it work.

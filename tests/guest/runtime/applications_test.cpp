@@ -432,11 +432,11 @@ protected:
     }
     ~InFlight() override { ::close(writer_); }
 
-    [[nodiscard]] ProcessResult run_at_pipe(std::vector<std::string> words) const {
+    [[nodiscard]] ProcessResult
+    run_at_pipe(std::vector<std::string> words, const char* harts = "1") const {
         words.emplace_back("/host/p");
-        return run(
-            words, {"--json", report_.string(), "--grant", "p=file:" + pipe_.string() + ":rw"}
-        );
+        const std::string grant = "p=file:" + pipe_.string() + ":rw";
+        return run(words, {"--cpus", harts, "--json", report_.string(), "--grant", grant});
     }
 
     /// What the host counted at a level.
@@ -473,6 +473,13 @@ TEST_P(InFlight, set_priority_takes_the_request_along) {
     EXPECT_EQ(level(9)["requests"], 1);
     EXPECT_EQ(level(9)["completions"], 0);
     EXPECT_EQ(level(4)["requests"], 0);
+    EXPECT_EQ(level(4)["completions"], 1);
+}
+
+TEST_P(InFlight, set_priority_takes_the_request_in_the_batch_of_another_hart_along) {
+    const ProcessResult result = run_at_pipe({"test-move-request", "--batched"}, "2");
+    EXPECT_ENDED_WELL(result);
+    EXPECT_EQ(level(40)["completions"], 0);
     EXPECT_EQ(level(4)["completions"], 1);
 }
 
