@@ -23,7 +23,8 @@ LAST_QUESTION = (1 << 64) - 1
 MARK = 0x6D656574696E6721  # And its complement: no copy of the program has both.
 WAYS = {"poll": "found by polling, at a switch", "interrupt": "user interrupt, maybe_yield() each step",
         "preempt": "user interrupt and preemption, no maybe_yield()", "timer": "user timer alone, each 5 ms",
-        "upcall": "upcall of the kernel and preemption, without N", "kernel": "through the kernel",
+        "upcall": "upcall of the kernel and preemption, without N",
+        "kernel-timer": "kernel timer alone, each 10 ms, without N", "kernel": "through the kernel",
         "idle": "the guest slept"}
 
 

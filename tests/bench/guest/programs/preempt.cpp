@@ -2,8 +2,9 @@
 // What the user timer costs a coroutine that computes: a tick after which it goes on (tick), and
 // one after which another has the hart, from the last step of one to the first of the other
 // (preempt). pthreads.c does the same with a timer's signals.
+#include "interrupt_entry.hpp"
+
 #include <cops/cops.hpp>
-#include <virtio_cops/user_interrupts.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -12,26 +13,13 @@
 extern "C" {
 /// Entries of the user interrupt handler.
 volatile std::uint64_t bench_interrupts = 0;
-void bench_interrupt_entry();
 }
 
-// In front of libcops's own entry, which saves what it needs.
-__asm__(R"(
-    .text
-    .balign 4
-    .global bench_interrupt_entry
-bench_interrupt_entry:
-    addi sp, sp, -16
-    sd t0, 0(sp)
-    sd t1, 8(sp)
+BENCH_INTERRUPT_ENTRY(R"(
     lla t1, bench_interrupts
     ld t0, 0(t1)
     addi t0, t0, 1
     sd t0, 0(t1)
-    ld t0, 0(sp)
-    ld t1, 8(sp)
-    addi sp, sp, 16
-    j cops_interrupt_entry
 )");
 
 namespace {
@@ -101,7 +89,7 @@ cops::Task<int> cops_main(int, char**) {
         std::puts("failed: the N extension is needed");
         co_return 1;
     }
-    __asm__ volatile("csrw %0, %1" : : "i"(COPS_CSR_UTVEC), "r"(&bench_interrupt_entry));
+    use_bench_interrupt_entry();
     Turns turns;
     turns.times.reserve(kWarmUp + kSwitches + 2);
     const cops::TaskId one = cops::spawn(compute(turns, 0), cops::kMainLevel);

@@ -7,8 +7,9 @@
 //   lost WAY ns=T          what one of them took from the coroutine that computes beside it
 //   spin KIND ns=T         one step of a long computation, by how it looks for more urgent work
 //   sleep KIND late=T      how late sleep_for() came back beside that computation, one of COUNT
+#include "interrupt_entry.hpp"
+
 #include <cops/cops.hpp>
-#include <virtio_cops/user_interrupts.h>
 
 #include <algorithm>
 #include <array>
@@ -19,27 +20,14 @@
 using namespace std::chrono_literals;
 
 extern "C" {
-/// When the user interrupt handler was last entered; written by its first instructions, below.
+/// When the user interrupt handler was last entered; written by its first instructions.
 std::uint64_t bench_handler_time = 0;
-void bench_interrupt_entry();
 }
 
-// In front of libcops's own entry, which saves what it needs.
-__asm__(R"(
-    .text
-    .balign 4
-    .global bench_interrupt_entry
-bench_interrupt_entry:
-    addi sp, sp, -16
-    sd t0, 0(sp)
-    sd t1, 8(sp)
+BENCH_INTERRUPT_ENTRY(R"(
     rdtime t0
     lla t1, bench_handler_time
     sd t0, 0(t1)
-    ld t0, 0(sp)
-    ld t1, 8(sp)
-    addi sp, sp, 16
-    j cops_interrupt_entry
 )");
 
 namespace {
@@ -126,15 +114,24 @@ cops::Task<> spin_with_yield(Shared& shared) {
     return value;
 }
 
-// `Looks`: calls maybe_yield(); else only preemption takes the hart away. A step in which a message
-// was taken, and no other, is longer by what that cost.
-template <bool Looks>
+enum class Spin : std::uint8_t {
+    looks,    // calls maybe_yield()
+    never,    // only preemption takes the hart away
+    pretends  // and it says that it is most urgent, so that no completion interrupts it
+};
+
+// A step in which a message was taken, and no other, is longer by what that cost.
+template <Spin how>
 cops::Task<> spin(Shared& shared) {
     std::size_t taken = shared.wakes.size();
+    virtio_cops_line* const line = cops::detail::context()->line;  // there is one hart
     std::uint64_t last = ticks();
     while (!__atomic_load_n(&shared.done, __ATOMIC_RELAXED)) {
-        if constexpr (Looks) {
+        if constexpr (how == Spin::looks) {
             co_await cops::maybe_yield();
+        }
+        if constexpr (how == Spin::pretends) {
+            __atomic_store_n(&line->running_level, 0u, __ATOMIC_RELAXED);
         }
         const std::uint64_t now = ticks();
         if (shared.wakes.size() != taken) {
@@ -187,7 +184,7 @@ cops::Task<> measure(
 cops::Task<> measure_timer(Shared& shared) {
     constexpr std::uint64_t kUserSoftware = 1;
     __asm__ volatile("csrc %0, %1" : : "i"(COPS_CSR_UIE), "r"(kUserSoftware));
-    co_await measure("timer", shared, kUrgent, &spin<false>, kPatient, 0);
+    co_await measure("timer", shared, kUrgent, &spin<Spin::never>, kPatient, 0);
     __asm__ volatile("csrs %0, %1" : : "i"(COPS_CSR_UIE), "r"(kUserSoftware));
 }
 
@@ -260,19 +257,23 @@ cops::Task<int> cops_main(int argc, char** argv) {
     shared.fd = *fd;
     compare_clocks();
     if (!cops::has_user_interrupts()) {
-        co_await measure("upcall", shared, kUrgent, &spin<false>, kPatient, 0);
+        co_await measure("upcall", shared, kUrgent, &spin<Spin::never>, kPatient, 0);
+        // Neither host nor kernel tell it of a completion: the handler is entered at ticks alone.
+        co_await measure("kernel-timer", shared, kUrgent, &spin<Spin::pretends>, kPatient, 0);
         std::puts("end");
         co_return 0;
     }
-    __asm__ volatile("csrw %0, %1" : : "i"(COPS_CSR_UTVEC), "r"(&bench_interrupt_entry));
+    use_bench_interrupt_entry();
     co_await measure("poll", shared, kEqual, &spin_with_yield, kEqual, 0);
-    co_await measure("interrupt", shared, kUrgent, &spin<true>, kPatient, 0);
-    co_await measure("preempt", shared, kUrgent, &spin<false>, kPatient, 0);
+    co_await measure("interrupt", shared, kUrgent, &spin<Spin::looks>, kPatient, 0);
+    co_await measure("preempt", shared, kUrgent, &spin<Spin::never>, kPatient, 0);
     co_await measure_timer(shared);
-    co_await measure("kernel", shared, kUrgent, &spin<true>, kPatient, cops::kCurrentPosition);
+    co_await measure(
+        "kernel", shared, kUrgent, &spin<Spin::looks>, kPatient, cops::kCurrentPosition
+    );
     co_await measure("idle", shared, kUrgent, &nothing, kPatient, 0);
-    co_await measure_sleep("each", shared, &spin<true>);
-    co_await measure_sleep("never", shared, &spin<false>);
+    co_await measure_sleep("each", shared, &spin<Spin::looks>);
+    co_await measure_sleep("never", shared, &spin<Spin::never>);
     co_await cost<kSteps>("never");
     co_await cost<1>("each");
     co_await cost<1024>("1024");
