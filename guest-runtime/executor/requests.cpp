@@ -223,6 +223,8 @@ void cops_executor_interrupt(cops_executor_context* ctx) {
         ++ctx->counters.masked_interrupts;  // Whoever masked looks again when it leaves.
         return;
     }
-    cops_executor_drain(ctx, COPS_DRAIN_INTERRUPT);
+    if (executor::pending(*ctx) != 0) {  // Else it was the user timer's.
+        cops_executor_drain(ctx, COPS_DRAIN_INTERRUPT);
+    }
 }
 }  // extern "C"

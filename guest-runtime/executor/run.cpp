@@ -237,16 +237,17 @@ void run_task(Context& ctx, Task& task) {
 
 // Something better than the running coroutine is ready, and that one can lose the hart.
 bool preemptible(const Context& ctx, bool slice_over) {
-    if (ctx.serves_least != 0 && !slice_over) {
+    // What has asked for something is about to leave the stack by itself.
+    if (ctx.current == 0 || ctx.masked != 0 || ctx.kept != 0
+        || ctx.action != static_cast<uint32_t>(Action::none)
+        || (ctx.serves_least != 0 && !slice_over)) {
         return false;
     }
-    const uint32_t own = best_of(load_relaxed(&ctx.ready));
-    const bool better = best_in_group(ctx) < ctx.running_level
-                        || (slice_over && own == ctx.running_level)
-                        || (ctx.least_is_next != 0 && own != kNone);
-    // What has asked for something is about to leave the stack by itself.
-    return better && ctx.current != 0 && ctx.masked == 0 && ctx.kept == 0
-           && ctx.action == static_cast<uint32_t>(Action::none);
+    const uint32_t level = ctx.running_level;
+    const uint64_t better = more_urgent_than(slice_over ? level + 1 : level);
+    const uint64_t ready = load_relaxed(&ctx.ready);
+    return (ready & better) != 0 || (ctx.least_is_next != 0 && ready != 0)
+           || (!is_only_one(*ctx.group) && best_in_group(ctx) < level);
 }
 
 void ask(Context& ctx, void* frame, Action action) {

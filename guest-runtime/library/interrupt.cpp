@@ -186,7 +186,7 @@ void cops_lose_hart(std::uintptr_t pc) {
     if (interrupts.hardware) {
         set_csr<COPS_CSR_USTATUS>(COPS_USTATUS_UIE);
     }
-    lose_hart(slice_is_over(cops::time_now(), *context()));
+    give_up_hart(slice_is_over(cops::time_now(), *context()));
     if (interrupts.hardware) {
         clear_csr<COPS_CSR_USTATUS>(COPS_USTATUS_UIE);
     }

@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 extern "C" void cops_switch_stack(void** from, void* to);
@@ -51,35 +50,38 @@ Stack* running_stack() noexcept {
 // instruction to the next: errno, the exceptions it has caught, rounding mode and accrued flags.
 class ThreadState {
 public:
-    ThreadState() noexcept {
-        std::memcpy(exceptions_, abi::__cxa_get_globals(), sizeof exceptions_);
-        __asm__ volatile("frcsr %0" : "=r"(float_control_) : : "memory");
-    }
+    ThreadState() noexcept { __asm__ volatile("frcsr %0" : "=r"(float_control_) : : "memory"); }
     /// What a coroutine begins with.
-    static void clear() noexcept {
-        std::memset(abi::__cxa_get_globals(), 0, sizeof exceptions_);
+    void clear() noexcept {
+        *now_ = {};
         __asm__ volatile("fscsr zero" : : : "memory");
     }
     ThreadState(const ThreadState&) = delete;
     ThreadState& operator=(const ThreadState&) = delete;
     ~ThreadState() {
         __asm__ volatile("fscsr %0" : : "r"(float_control_) : "memory");
-        std::memcpy(abi::__cxa_get_globals(), exceptions_, sizeof exceptions_);
+        *now_ = exceptions_;
         errno = error_;
     }
 
 private:
-    int error_ = errno;
-    unsigned long float_control_ = 0;
     // The caught exceptions and the number of uncaught ones (Itanium C++ ABI, exception handling,
     // 2.2.2).
-    std::byte exceptions_[2 * sizeof(void*)];
+    struct Exceptions {
+        void* caught = nullptr;
+        unsigned uncaught = 0;
+    };
+
+    int error_ = errno;
+    unsigned long float_control_ = 0;
+    Exceptions* now_ = reinterpret_cast<Exceptions*>(abi::__cxa_get_globals());
+    Exceptions exceptions_ = *now_;
 };
 
 // The running coroutine, which keeps its stack, or the loop, which leaves it to a coroutine.
 void switch_to(Stack& to) noexcept {
-    const ThreadState state;
-    ThreadState::clear();  // who goes on over there has its own, or begins
+    ThreadState state;
+    state.clear();  // who goes on over there has its own, or begins
     Stack& from = *running_stack();
     stacks.running = &to;
     cops_switch_stack(&from.pointer, to.pointer);
@@ -122,17 +124,18 @@ Stack* take_stack() noexcept {
 
 bool lose_hart(bool slice_over) noexcept {
     send_kicks();
-    const int slice = slice_over ? 1 : 0;
-    if (cops_executor_should_preempt(context(), slice) == 0) {
-        return false;
-    }
+    return cops_executor_should_preempt(context(), slice_over ? 1 : 0) != 0
+           && give_up_hart(slice_over);
+}
+
+bool give_up_hart(bool slice_over) noexcept {
     const int error = errno;
     Stack* const other = take_stack();
     errno = error;
     if (other == nullptr) {
         return false;
     }
-    if (cops_executor_preempt(context(), running_stack(), slice) == 0) {
+    if (cops_executor_preempt(context(), running_stack(), slice_over ? 1 : 0) == 0) {
         give_back(*other);
         return false;
     }
