@@ -277,7 +277,7 @@ void test_replaced_descriptor() {
             ::close(another);
         }
     });
-    for (int i = 0; i < 20000; ++i) {
+    for (int i = 0; i < 60000; ++i) {
         check(::dup3(fd, kNumber, 0) == kNumber, "dup3 gives the number that was asked for");
     }
     done = true;
