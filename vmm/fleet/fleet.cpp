@@ -390,8 +390,8 @@ FleetReport Fleet::report() const {
     for (const auto& guest : impl.guests) {
         report.guests.push_back(guest->report(impl.start_time));
     }
-    for (unsigned worker = 0; worker < impl.pool->workers(); ++worker) {
-        const sched::WorkerTimes times = impl.pool->worker_times(worker);
+    for (unsigned worker = 0; worker < impl.scheduler->workers(); ++worker) {
+        const sched::WorkerTimes times = impl.scheduler->worker_times(worker);
         report.worker_times.push_back({times.busy_ns, times.poll_ns, times.sleeps});
     }
     return report;

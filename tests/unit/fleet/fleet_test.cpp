@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -42,6 +44,10 @@ public:
         signal_.wait(lock, [&] {
             return index < texts_.size() && texts_[index].find(text) != std::string::npos;
         });
+    }
+    void wait_for_bytes(std::size_t index, std::size_t count) {
+        std::unique_lock lock(mutex_);
+        signal_.wait(lock, [&] { return index < texts_.size() && texts_[index].size() >= count; });
     }
     std::string text(std::size_t index) {
         const std::lock_guard lock(mutex_);
@@ -234,6 +240,37 @@ TEST(FleetPause, a_paused_guest_does_not_run_wait_or_answer_and_goes_on_after) {
     ASSERT_TRUE(fleet->resume(0));
     consoles.wait_for(0, "ab");
     EXPECT_GE(fleet->report().guests[0].vcpus.at(0).steal_ns, before.steal_ns);
+}
+
+TEST(FleetPause, a_paused_guests_time_stands_still) {
+    const auto host_now = [] {
+        return static_cast<Nanos>(std::chrono::steady_clock::now().time_since_epoch().count());
+    };
+    Consoles consoles;
+    auto fleet = start({.guests = {guest("time"), guest("spin")}}, consoles);
+    std::size_t answers = 0;
+    const auto guest_now = [&] {
+        fleet->console_input(0, std::string("t"));
+        answers += sizeof(Nanos);
+        consoles.wait_for_bytes(0, answers);
+        Nanos time = 0;
+        std::memcpy(&time, consoles.text(0).data() + answers - sizeof time, sizeof time);
+        return time;
+    };
+    const Nanos before = host_now();
+    const Nanos first = guest_now();
+    ASSERT_TRUE(fleet->pause(0));
+    wait_for(*fleet, 0, GuestState::paused);
+    const Nanos paused = host_now();
+    const Nanos ran = fleet->report().guests[1].vcpus.at(0).run_ns;
+    while (fleet->report().guests[1].vcpus.at(0).run_ns < ran + 20'000'000) {
+    }
+    const Nanos resumed = host_now();
+    ASSERT_TRUE(fleet->resume(0));
+    const Nanos second = guest_now();
+    // However slow the host is: the guest cannot have seen more time than passed without the pause.
+    EXPECT_GT(second, first);
+    EXPECT_LE(second - first, host_now() - before - (resumed - paused));
 }
 
 TEST(FleetPause, a_paused_guest_can_be_stopped_and_is_not_saved) {

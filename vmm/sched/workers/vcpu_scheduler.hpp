@@ -76,6 +76,7 @@ public:
     void kick(Handle vcpu) { vcpu->pool.kick(vcpu); }
     void claim(Handle vcpu, const ClaimSample& sample) { vcpu->pool.claim(vcpu, sample); }
     VcpuTimes times(Handle vcpu) const { return vcpu->pool.times(vcpu); }
+    VcpuStatus status(Handle vcpu) const { return vcpu->pool.status(vcpu); }
     std::string describe(Handle vcpu) const { return vcpu->pool.describe(vcpu); }
 
     /// The calling thread's engine and number when it is one of the workers; else null, kNoWorker.
