@@ -67,7 +67,9 @@ int execute(const RunCommand& command, const Catalogue&, Signals& signals) {
 int execute(const UpCommand& command, const Catalogue& catalogue, Signals& signals) {
     FleetOptions fleet = read_fleet_file(command.file, catalogue);
     fleet.policy = command.policy.value_or(fleet.policy);
-    fleet.quantum_ns = command.quantum_ns.value_or(fleet.quantum_ns);
+    // The quantum of the file is for the policy of the file.
+    const bool other_policy = command.policy && *command.policy != "rr";
+    fleet.quantum_ns = command.quantum_ns.value_or(other_policy ? 0 : fleet.quantum_ns);
     fleet.workers = command.workers.value_or(fleet.workers);
     fleet.poll_us = command.poll_us.value_or(fleet.poll_us);
     fleet.pin = command.pin.value_or(fleet.pin);

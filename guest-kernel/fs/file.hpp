@@ -64,7 +64,6 @@ public:
     std::uint32_t references = 1;  // atomic
     std::uint32_t flags = 0;       // O_* as opened
     std::uint64_t offset = 0;      // atomic
-    bool has_offset = false;       // pipes and the like have none: many may read at once
     OffsetTurn offset_turn;
     const InitrdEntry* entry = nullptr;  // initrd
     std::uint32_t handle = 0;            // host

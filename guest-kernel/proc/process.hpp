@@ -164,8 +164,8 @@ void kill_process(Process& process, std::int32_t pid);
 /// on how many. What runs elsewhere goes on there.
 unsigned allocate_harts(Process& process, unsigned count);
 
-/// The host wants the machine off: ends every process as SIGTERM would, and then the machine. Any
-/// time, while it boots too.
+/// The host wants the machine off: ends the first process as SIGTERM would, all others with it, and
+/// then the machine. Any time, while it boots too.
 void ask_power_off();
 
 /// What a process did that ends it.

@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint32_t kFileType = 0170000;
 constexpr std::uint32_t kRegularFile = 0100000;
 constexpr std::uint32_t kDirectory = 0040000;
+constexpr std::uint32_t kBlockDevice = 0060000;
 
 Async<std::int64_t> host_transfer(Operation& operation, File& file, Transfer transfer) {
     Process& process = *operation.owner;
@@ -134,8 +135,8 @@ Async<std::int64_t> transfer_in_turn(Operation& operation, File& file, Transfer 
 
 OffsetTurn::Kind kind_of(const virtio_cops_stat& stat) {
     const std::uint32_t type = stat.mode & kFileType;
-    return type == kRegularFile || type == kDirectory ? OffsetTurn::Kind::offset
-                                                      : OffsetTurn::Kind::none;
+    const bool has_one = type == kRegularFile || type == kDirectory || type == kBlockDevice;
+    return has_one ? OffsetTurn::Kind::offset : OffsetTurn::Kind::none;
 }
 
 Async<std::int64_t> take_offset_turn(Operation& operation, File& file, std::uint32_t level) {

@@ -168,14 +168,19 @@ void idle(cops_executor_context& context) {
 void correct_levels(cops_executor_context& context, unsigned accepted) {
     for (unsigned i = 0; i < accepted; ++i) {
         const cops_submission& request = context.batch[i];
-        const int level = cops_executor_level(&context, request.user_data);
-        if (level >= 0 && static_cast<std::uint32_t>(level) != request.level) {
+        int sent = static_cast<int>(request.level);
+        for (;;) {  // until it stays as we told it
+            const int level = cops_executor_level(&context, request.user_data);
+            if (level < 0 || level == sent) {
+                break;
+            }
             system_call(
                 COPS_SYS_SET_LEVEL,
                 static_cast<long>(request.slot),
                 static_cast<long>(request.slot_generation),
                 level
             );
+            sent = level;
         }
     }
 }

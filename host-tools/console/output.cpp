@@ -18,9 +18,11 @@ struct Output::State {
 
     std::mutex mutex;
     std::condition_variable changed;
-    std::string pending;     // guarded by mutex, as all below
-    bool writing = false;    // the thread has taken bytes that aren't out yet
-    bool dropping = false;   // who is too far ahead loses bytes
+    std::string pending;    // guarded by mutex, as all below
+    bool writing = false;   // the thread has taken bytes that aren't out yet
+    bool dropping = false;  // who is too far ahead loses bytes
+    unsigned waiting = 0;   // writers that are too far ahead
+    std::uint64_t releases = 0;
     bool abandoned = false;  // nothing is taken or written any more
 
     bool drained() const { return (pending.empty() && !writing) || abandoned; }
@@ -79,9 +81,11 @@ Output::~Output() {
 void Output::write(std::string_view bytes) {
     std::unique_lock lock(state_->mutex);
     const auto has_room = [this] { return state_->pending.size() < State::kHighWater; };
-    state_->changed.wait(lock, [this, has_room] {
-        return has_room() || state_->dropping || state_->abandoned;
+    ++state_->waiting;
+    state_->changed.wait(lock, [this, has_room, before = state_->releases] {
+        return has_room() || state_->dropping || state_->abandoned || state_->releases != before;
     });
+    --state_->waiting;
     if (has_room() && !state_->abandoned) {
         state_->pending += bytes;
         state_->changed.notify_all();
@@ -102,6 +106,16 @@ void Output::stop_waiting() {
     const std::lock_guard lock(state_->mutex);
     state_->dropping = true;
     state_->changed.notify_all();
+}
+
+bool Output::release_waiting() {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->waiting == 0) {
+        return false;
+    }
+    ++state_->releases;
+    state_->changed.notify_all();
+    return true;
 }
 
 void Output::abandon() {

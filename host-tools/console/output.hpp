@@ -28,6 +28,8 @@ public:
     bool flush_for(std::chrono::milliseconds timeout);
     /// Any thread. From now on a writer that is far ahead loses its bytes and doesn't wait.
     void stop_waiting();
+    /// Any thread. Writers that wait at this moment lose their bytes and go on. False: none does.
+    bool release_waiting();
     /// Any thread. Lets every waiting writer go and drops what isn't written.
     void abandon();
 

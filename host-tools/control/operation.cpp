@@ -13,8 +13,8 @@ constexpr std::chrono::seconds kPauseTime{10};
 // A guest that was ended leaves its workers at once, unless one of them waits for a reader.
 constexpr std::chrono::seconds kLeaveTime{1};
 
-bool has_ended(const vmm::FleetReport& report, const StoppedGuest& one) {
-    return report.guests.at(one.guest).state == vmm::GuestState::ended;
+bool has_ended(const FleetHandle& fleet, const StoppedGuest& one) {
+    return fleet.state(one.guest) == vmm::GuestState::ended;
 }
 
 }  // namespace
@@ -26,18 +26,19 @@ std::optional<std::string> Operation::advance(Clock::time_point now) {
             return refusal_line(*refusal);
         }
     }
-    const vmm::FleetReport report = context_.fleet.report();
     switch (request_.verb) {
     case Verb::ps:
-        return ps_reply(report);
+        return ps_reply(context_.fleet.report());
     case Verb::stats:
-        return stats_reply(report, {.command = context_.command, .exit_code = std::nullopt});
+        return stats_reply(
+            context_.fleet.report(), {.command = context_.command, .exit_code = std::nullopt}
+        );
     case Verb::resume:
         return done_reply();
     case Verb::pause:
-        return advance_pause(report, now);
+        return advance_pause(now);
     case Verb::stop:
-        return advance_stop(report, now);
+        return advance_stop(now);
     }
     return std::nullopt;
 }
@@ -52,14 +53,15 @@ std::optional<Refusal> Operation::begin(const vmm::FleetReport& report, Clock::t
         break;
     case Verb::pause:
         deadline_ = now + kPauseTime;
-        return set_paused(true);
+        return set_paused(report, true);
     case Verb::resume:
-        return set_paused(false);
+        return set_paused(report, false);
     case Verb::stop:
         deadline_ = now + request_.timeout;
         for (StoppedGuest& one : guests_) {
             const bool asks = request_.timeout.count() != 0;
-            if (!has_ended(report, one) && !(asks && context_.fleet.ask_power_off(one.guest))) {
+            if (!has_ended(context_.fleet, one)
+                && !(asks && context_.fleet.ask_power_off(one.guest))) {
                 force(one, now);
             }
         }
@@ -98,23 +100,29 @@ std::optional<Refusal> Operation::choose_guests(const vmm::FleetReport& report) 
     return std::nullopt;
 }
 
-std::optional<Refusal> Operation::set_paused(bool paused) {
+/// One of those named that has ended already is an error before anything is done; one that ends
+/// meanwhile needs nothing done.
+std::optional<Refusal> Operation::set_paused(const vmm::FleetReport& report, bool paused) {
+    for (const StoppedGuest& one : guests_) {
+        const vmm::GuestReport& guest = report.guests.at(one.guest);
+        if (guest.state == vmm::GuestState::ended) {
+            return Refusal{"refused", fmt::format("guest {} has ended", guest.outcome.name)};
+        }
+    }
     for (const StoppedGuest& one : guests_) {
         const auto done =
             paused ? context_.fleet.pause(one.guest) : context_.fleet.resume(one.guest);
-        if (!done) {
+        if (!done && !has_ended(context_.fleet, one)) {
             return Refusal{"refused", done.error().message};
         }
     }
     return std::nullopt;
 }
 
-std::optional<std::string>
-Operation::advance_pause(const vmm::FleetReport& report, Clock::time_point now) {
+std::optional<std::string> Operation::advance_pause(Clock::time_point now) {
     for (const StoppedGuest& one : guests_) {
-        const vmm::GuestReport& guest = report.guests.at(one.guest);
-        const bool settled =
-            guest.state == vmm::GuestState::paused || guest.state == vmm::GuestState::ended;
+        const vmm::GuestState state = context_.fleet.state(one.guest);
+        const bool settled = state == vmm::GuestState::paused || state == vmm::GuestState::ended;
         if (!settled && now < deadline_) {
             return std::nullopt;
         }
@@ -123,10 +131,10 @@ Operation::advance_pause(const vmm::FleetReport& report, Clock::time_point now) 
                 {"timeout",
                  fmt::format(
                      "guest {} has not paused in {} s, and will as soon as it can: {}",
-                     guest.outcome.name,
+                     context_.fleet.report().guests.at(one.guest).outcome.name,
                      kPauseTime.count(),
-                     guest.state == vmm::GuestState::held ? "a debugger holds it"
-                                                          : "perhaps its output waits for a reader"
+                     state == vmm::GuestState::held ? "a debugger holds it"
+                                                    : "perhaps its output waits for a reader"
                  )}
             );
         }
@@ -134,11 +142,10 @@ Operation::advance_pause(const vmm::FleetReport& report, Clock::time_point now) 
     return done_reply();
 }
 
-std::optional<std::string>
-Operation::advance_stop(const vmm::FleetReport& report, Clock::time_point now) {
-    const auto ended = [&report](const StoppedGuest& one) { return has_ended(report, one); };
+std::optional<std::string> Operation::advance_stop(Clock::time_point now) {
+    const auto ended = [this](const StoppedGuest& one) { return has_ended(context_.fleet, one); };
     if (std::ranges::all_of(guests_, ended)) {
-        return stop_reply(report, guests_);
+        return stop_reply(context_.fleet.report(), guests_);
     }
     if (now >= deadline_) {
         for (StoppedGuest& one : guests_) {
@@ -148,7 +155,7 @@ Operation::advance_stop(const vmm::FleetReport& report, Clock::time_point now) {
         }
     }
     if (stuck_at_ && now >= *stuck_at_) {
-        stuck_at_.reset();
+        stuck_at_ = now + kLeaveTime;
         context_.stuck();
     }
     return std::nullopt;

@@ -37,9 +37,9 @@ public:
 private:
     std::optional<Refusal> begin(const vmm::FleetReport& report, Clock::time_point now);
     std::optional<Refusal> choose_guests(const vmm::FleetReport& report);
-    std::optional<Refusal> set_paused(bool paused);
-    std::optional<std::string> advance_pause(const vmm::FleetReport& report, Clock::time_point now);
-    std::optional<std::string> advance_stop(const vmm::FleetReport& report, Clock::time_point now);
+    std::optional<Refusal> set_paused(const vmm::FleetReport& report, bool paused);
+    std::optional<std::string> advance_pause(Clock::time_point now);
+    std::optional<std::string> advance_stop(Clock::time_point now);
     void force(StoppedGuest& guest, Clock::time_point now);
 
     const Context& context_;

@@ -31,7 +31,8 @@ public:
     Server& operator=(const Server&) = delete;
 
     /// Serves `fleet`, which has started and outlives finish(). `stuck` is called, from the thread,
-    /// when a guest that was ended by force does not leave: perhaps its output finds no reader.
+    /// once a second while a guest that was ended by force does not leave: perhaps its output finds
+    /// no reader.
     void start(FleetHandle& fleet, std::function<void()> stuck);
     /// The fleet has ended: answers who waits for that, and closes.
     void finish();

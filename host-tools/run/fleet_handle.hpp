@@ -23,6 +23,7 @@ public:
     virtual vmm::Result<void> resume(std::size_t guest) = 0;
     virtual std::size_t console_input(std::size_t guest, std::span<const char> bytes) = 0;
     virtual std::string debugger_address(std::size_t guest) const = 0;
+    virtual vmm::GuestState state(std::size_t guest) const = 0;
     virtual vmm::FleetReport report() const = 0;
     virtual std::string describe() const = 0;
 };

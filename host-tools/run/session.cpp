@@ -209,8 +209,9 @@ int Session::run() {
     tell_debuggers();
     if (server_) {
         server_->start(*fleet_, [this] {
-            reader_stuck_ = true;
-            output_.stop_waiting();
+            if (output_.release_waiting()) {
+                reader_stuck_ = true;
+            }
         });
         tell_metrics();
     }

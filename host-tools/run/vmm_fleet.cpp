@@ -16,6 +16,7 @@ public:
     void stop() override { fleet_->stop(); }
     void stop(std::size_t guest) override { fleet_->stop(guest); }
     bool ask_power_off(std::size_t guest) override { return fleet_->ask_power_off(guest); }
+    vmm::GuestState state(std::size_t guest) const override { return fleet_->state(guest); }
     vmm::Result<void> pause(std::size_t guest) override { return fleet_->pause(guest); }
     vmm::Result<void> resume(std::size_t guest) override { return fleet_->resume(guest); }
     std::size_t console_input(std::size_t guest, std::span<const char> bytes) override {

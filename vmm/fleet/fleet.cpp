@@ -62,6 +62,24 @@ void warn_of_few_cpus(const FleetConfig& config) {
     }
 }
 
+Result<void> check_shares(const FleetConfig& config, std::uint64_t shares) {
+    if (const std::uint64_t most = std::uint64_t{1000} * config.workers; shares > most) {
+        return fail(
+            ErrorKind::configuration,
+            fmt::format(
+                "the guaranteed shares of all guests are {} permille of one CPU, but {} worker{} "
+                "ha{} {}; give less, or more workers",
+                shares,
+                config.workers,
+                config.workers == 1 ? "" : "s",
+                config.workers == 1 ? "s" : "ve",
+                most
+            )
+        );
+    }
+    return {};
+}
+
 Result<void> check(const FleetConfig& config) {
     if (config.guests.empty()) {
         return fail(ErrorKind::configuration, "a fleet needs a guest");
@@ -113,21 +131,7 @@ Result<void> check(const FleetConfig& config) {
             );
         }
     }
-    if (const std::uint64_t most = std::uint64_t{1000} * config.workers; shares > most) {
-        return fail(
-            ErrorKind::configuration,
-            fmt::format(
-                "the guaranteed shares of all guests are {} permille of one CPU, but {} worker{} "
-                "ha{} {}; give less, or more workers",
-                shares,
-                config.workers,
-                config.workers == 1 ? "" : "s",
-                config.workers == 1 ? "s" : "ve",
-                most
-            )
-        );
-    }
-    return {};
+    return check_shares(config, shares);
 }
 
 /// Cuts what the guests may open to what the process may, so that none can use up what another,
@@ -362,6 +366,30 @@ Result<void> Fleet::resume(std::size_t guest) {
     return impl_->guests[guest]->set_paused(false);
 }
 
+Result<void> Fleet::set_tenant(std::size_t guest, const Tenant& tenant) {
+    Impl& impl = *impl_;
+    if (!impl.started || guest >= impl.guests.size()) {
+        return fail(ErrorKind::usage, fmt::format("no guest {} runs", guest));
+    }
+    const std::lock_guard lock(impl.mutex);
+    GuestConfig& config = impl.config.guests[guest];
+    if (const auto wrong = contradiction(tenant, config.cpus); !wrong.empty()) {
+        return fail(ErrorKind::configuration, fmt::format("{}: {}", config.name, wrong));
+    }
+    std::uint64_t shares = tenant.share;
+    for (const GuestConfig& other : impl.config.guests) {
+        shares += &other == &config ? 0 : other.tenant.share;
+    }
+    if (auto sound = check_shares(impl.config, shares); !sound) {
+        return sound;
+    }
+    auto set = impl.scheduler->set_tenant({.guest = static_cast<std::uint32_t>(guest)}, tenant);
+    if (set) {
+        config.tenant = tenant;
+    }
+    return set;
+}
+
 std::size_t Fleet::console_input(std::size_t guest, std::span<const char> bytes) {
     return guest < impl_->guests.size() ? impl_->guests[guest]->console_input(bytes) : 0;
 }
@@ -375,6 +403,10 @@ Result<std::vector<std::uint8_t>> Fleet::save(std::size_t guest) {
 
 std::string Fleet::debugger_address(std::size_t guest) const {
     return guest < impl_->guests.size() ? impl_->guests[guest]->debugger_address() : std::string();
+}
+
+GuestState Fleet::state(std::size_t guest) const {
+    return impl_->guests.at(guest)->state();
 }
 
 FleetReport Fleet::report() const {

@@ -115,6 +115,7 @@ Result<void> Guest::build(std::shared_ptr<PerfMap> perf_map, ConsoleOutput conso
             pool_.add({.guest = index_, .vcpu = hart}, *ports_.back(), config_.tenant, config_.name)
         );
     }
+    io_->set_home_worker(pool_.worker_of(vcpus_.front()));
     auto loaded = config_.saved_state.empty()
                       ? machine_->boot()
                       : machine_->load(std::as_bytes(std::span(config_.saved_state)));

@@ -63,6 +63,8 @@ public:
         return debug_ != nullptr ? debug_->address() : std::string();
     }
     const GuestConfig& config() const noexcept { return config_; }
+    /// Any thread.
+    GuestState state() const noexcept;
     /// Times relative to `fleet_started`.
     GuestReport report(Nanos fleet_started) const;
     /// Part of Fleet::describe().
@@ -138,7 +140,6 @@ private:
     void advance_save();
     void advance_debug();
     void advance_pause();
-    GuestState state() const noexcept;
     bool end_was_asked() const noexcept;
     void hold();
     void answer_save(SavedState saved);
@@ -188,6 +189,7 @@ private:
     std::atomic<Phase> phase_ = Phase::created;
     std::atomic<bool> stop_asked_{false};  // set by stop(), read by the control thread
     // Set by ask_power_off(), read by the control thread (and to describe the guest).
+    std::mutex ask_mutex_;  // of those who ask; outermost
     std::atomic<bool> power_off_asked_{false};
     // Set by set_paused() under outcome_mutex_, so that none is paused for ever once it has ended;
     // read by the control thread.

@@ -89,7 +89,7 @@ void GuestIo::start(const IoOperation& operation) {
     Pending pending;
     io::Operation translated = translate(operation, pending);
     io::Engine* engine = pool_.current_engine();
-    pending.worker = engine != nullptr ? pool_.current_worker() : 0;
+    pending.worker = engine != nullptr ? pool_.current_worker() : home_worker_;
     pending.posted = engine == nullptr;
     {
         const std::lock_guard lock(mutex_);
@@ -99,9 +99,8 @@ void GuestIo::start(const IoOperation& operation) {
         engine->start(std::move(translated));
         return;
     }
-    pool_.post(0, [moved = std::make_shared<io::Operation>(std::move(translated))](io::Engine& to) {
-        to.start(std::move(*moved));
-    });
+    auto moved = std::make_shared<io::Operation>(std::move(translated));
+    pool_.post(home_worker_, [moved](io::Engine& to) { to.start(std::move(*moved)); });
 }
 
 void GuestIo::cancel(std::uint64_t token) {

@@ -34,6 +34,9 @@ class GuestIo final : private io::CompletionSink {
 public:
     GuestIo(sched::VcpuScheduler& pool, std::vector<io::OpenGrant> grants, OperationSink& sink);
 
+    /// The worker for operations that are started elsewhere than on a worker; 0 before.
+    void set_home_worker(unsigned worker) { home_worker_ = worker; }
+
     /// Under the device's lock; never completes from inside.
     void start(const virtio_cops::IoOperation& operation);
     void cancel(std::uint64_t token);
@@ -65,6 +68,7 @@ private:
     sched::VcpuScheduler& pool_;
     const std::vector<io::OpenGrant> grants_;
     OperationSink& sink_;
+    unsigned home_worker_ = 0;  // constant once the fleet runs
 
     // Innermost: taken under the device's lock or alone, and nothing is called with it held.
     mutable std::mutex mutex_;

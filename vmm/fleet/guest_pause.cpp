@@ -42,6 +42,7 @@ Result<void> Guest::set_paused(bool paused) {
 }
 
 bool Guest::ask_power_off() {
+    const std::lock_guard one_at_a_time(ask_mutex_);
     // First: it may have powered off before the device returns.
     const bool before = power_off_asked_.exchange(true, std::memory_order_acq_rel);
     const bool asked = state() != GuestState::held && device_->ask_power_off();

@@ -357,6 +357,12 @@ std::size_t Engine::reap() {
     return count;
 }
 
+bool Engine::has_news() const noexcept {
+    const unsigned flags = __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
+    return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0
+           || io_uring_cq_ready(&ring_) != 0;
+}
+
 void Engine::wait(Nanos deadline) {
     arm_wake();
     flush();

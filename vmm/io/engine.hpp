@@ -91,6 +91,8 @@ public:
     void flush();
     /// Delivers what has completed. Returns how many operations.
     std::size_t reap();
+    /// A quick look: whether reap() would find something. It does nothing about it.
+    bool has_news() const noexcept;
     /// Sleeps until something has completed, wake() is called or `deadline` (host monotonic)
     /// passes.
     void wait(Nanos deadline);

@@ -85,6 +85,14 @@ TEST_F(Fleet, the_command_line_overrides_the_file) {
     EXPECT_THAT(result.out, HasSubstr("policy fair, 2 workers"));
 }
 
+TEST_F(Fleet, another_policy_than_the_files_leaves_its_quantum_out) {
+    const std::string text = "policy = \"rr\"\nquantum = 500\n[[guest]]\napp = \"hello\"\n";
+    EXPECT_EQ(up(text).exit_code, 0);
+    EXPECT_EQ(report()["policy"], "rr");
+    const auto other = up(text, {"--policy", "priority"});
+    EXPECT_EQ(other.exit_code, 0) << other.err;
+}
+
 TEST_F(Fleet, paths_count_from_the_file) {
     write_file(directory_ / "data", "abc");
     const auto result =

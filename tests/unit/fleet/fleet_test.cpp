@@ -11,6 +11,7 @@
 #include <cstring>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace vmm {
@@ -271,6 +272,36 @@ TEST(FleetPause, a_paused_guests_time_stands_still) {
     // However slow the host is: the guest cannot have seen more time than passed without the pause.
     EXPECT_GT(second, first);
     EXPECT_LE(second - first, host_now() - before - (resumed - paused));
+}
+
+TEST(FleetTenant, changes_while_the_fleet_runs_and_mistakes_change_nothing) {
+    Consoles consoles;
+    auto fleet =
+        start({.workers = 1, .guests = {guest("spin", "a"), guest("spin", "b")}}, consoles);
+    EXPECT_TRUE(fleet->set_tenant(0, {.base_level = 5, .share = 600}));
+    const auto level = [&] { return fleet->report().guests[0].vcpus.at(0).level; };
+    while (level() != 5) {
+        std::this_thread::yield();
+    }
+    const auto too_much = fleet->set_tenant(1, {.share = 401});
+    ASSERT_FALSE(too_much);
+    EXPECT_NE(too_much.error().message.find("1001 permille"), std::string::npos);
+    EXPECT_TRUE(fleet->set_tenant(1, {.share = 400}));
+    EXPECT_FALSE(fleet->set_tenant(0, {.base_level = 3, .ceiling = 4}));
+    EXPECT_FALSE(fleet->set_tenant(2, {}));
+    EXPECT_EQ(level(), 5);
+    fleet->stop();
+    fleet->wait();
+}
+
+TEST(FleetTenant, is_the_hosts_business_in_a_host_mode) {
+    Consoles consoles;
+    auto fleet = start({.policy = "linux", .guests = {guest("spin")}}, consoles);
+    const auto set = fleet->set_tenant(0, {.base_level = 5});
+    ASSERT_FALSE(set);
+    EXPECT_NE(set.error().message.find("the host's scheduler"), std::string::npos);
+    fleet->stop();
+    fleet->wait();
 }
 
 TEST(FleetPause, a_paused_guest_can_be_stopped_and_is_not_saved) {

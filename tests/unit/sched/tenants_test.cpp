@@ -183,6 +183,7 @@ TEST(TenantShare, that_is_due_waits_at_level_0_and_takes_a_worker) {
     const auto decision = fleet.pick(0);
     EXPECT_EQ(decision->id, kB);
     EXPECT_TRUE(decision->due);
+    EXPECT_EQ(fleet.policy().first_to_yield(), std::nullopt) << "it would be picked again at once";
     // Until it has caught up, nobody takes the worker from it.
     EXPECT_FALSE(fleet.policy().preempt(fleet.now()));
     fleet.advance(2 * kMs);

@@ -43,6 +43,10 @@ public:
     }
     std::size_t console_input(std::size_t, std::span<const char>) override { return 0; }
     std::string debugger_address(std::size_t) const override { return {}; }
+    vmm::GuestState state(std::size_t guest) const override {
+        const std::lock_guard lock(mutex_);
+        return report_.guests.at(guest).state;
+    }
     vmm::FleetReport report() const override {
         const std::lock_guard lock(mutex_);
         return report_;

@@ -158,6 +158,11 @@ public:
     /// Any thread, while the fleet runs. Lets a paused guest go on; others are left as they are.
     /// ErrorKind::usage: no such guest, or it has ended.
     Result<void> resume(std::size_t guest);
+    /// Any thread, while the fleet runs. From now on `tenant` holds for all vCPUs of `guest`; what
+    /// ran before was charged by the old one. ErrorKind::usage: no such guest, or the policy leaves
+    /// vCPUs to the host's scheduler; ErrorKind::configuration: it contradicts itself, or the
+    /// workers cannot give all shares. Nothing has changed then.
+    Result<void> set_tenant(std::size_t guest, const Tenant& tenant);
     /// Bytes typed at a guest's console. Returns how many were taken (the guest's FIFO has bounds).
     std::size_t console_input(std::size_t guest, std::span<const char> bytes);
 
@@ -165,6 +170,8 @@ public:
     /// the port that the host chose. Empty: nowhere.
     std::string debugger_address(std::size_t guest) const;
 
+    /// Any thread. What `guest` does; cheap, unlike report(). It must exist.
+    GuestState state(std::size_t guest) const;
     FleetReport report() const;
 
     /// Any thread. What every guest, vCPU and worker is doing at this moment, as lines of text for

@@ -490,7 +490,11 @@ std::uint64_t TenantPolicy::waiting_levels(GuestId id) const noexcept {
 }
 
 std::optional<VcpuId> TenantPolicy::first_to_yield() const noexcept {
-    return running_.empty() ? std::nullopt : std::optional(vcpus_[running_.least().slot].id);
+    // Nobody takes the worker from a vCPU whose guest is due.
+    if (running_.empty() || running_.least().urgency == 0) {
+        return std::nullopt;
+    }
+    return vcpus_[running_.least().slot].id;
 }
 
 std::uint8_t TenantPolicy::effective_level(const VcpuId& id) const noexcept {

@@ -153,6 +153,17 @@ VcpuScheduler::add(VcpuId id, VcpuPort& port, const Tenant& tenant, std::string_
     return pool.add(id, port, tenant);
 }
 
+Result<void> VcpuScheduler::set_tenant(GuestId guest, const Tenant& tenant) {
+    if (mode_) {
+        return fail(
+            ErrorKind::usage,
+            fmt::format("policy {} leaves tenants to the host's scheduler", options_.policy)
+        );
+    }
+    pools_.front()->set_tenant(guest, tenant);
+    return {};
+}
+
 Result<void> VcpuScheduler::start() {
     for (const auto& pool : pools_) {
         if (auto started = pool->start(); !started) {

@@ -40,7 +40,7 @@ struct SchedulerOptions {
     unsigned workers = 1;
     std::string policy = "priority";  ///< One of scheduling_names().
     PolicyOptions of_policy;
-    Nanos poll_ns = 200'000;          ///< PoolOptions::poll_ns of each thread.
+    Nanos poll_ns = 200'000;  ///< PoolOptions::poll_ns of each thread.
     /// CPUs of the host: worker k keeps to pin[k]. Empty: the workers run where the process may,
     /// and a host's mode uses the first CPUs of those.
     std::vector<unsigned> pin;
@@ -73,6 +73,8 @@ public:
         vcpu->pool.wake(vcpu, cause, level);
     }
     void start_vcpu(Handle vcpu) { vcpu->pool.start_vcpu(vcpu); }
+    /// WorkerPool::set_tenant(). ErrorKind::usage: the host's kernel schedules.
+    Result<void> set_tenant(GuestId guest, const Tenant& tenant);
     void kick(Handle vcpu) { vcpu->pool.kick(vcpu); }
     void claim(Handle vcpu, const ClaimSample& sample) { vcpu->pool.claim(vcpu, sample); }
     VcpuTimes times(Handle vcpu) const { return vcpu->pool.times(vcpu); }
@@ -86,6 +88,9 @@ public:
     void post(unsigned worker, WorkerPool::Task task) {
         places_[worker].pool->post(places_[worker].index, std::move(task));
     }
+    /// The worker to post to for a vCPU's guest: in a host's mode the vCPU's own, which has its
+    /// scheduling, else one of those for all.
+    unsigned worker_of(Handle vcpu) const noexcept { return vcpu->pool.first_worker(); }
     /// Threads that run vCPUs.
     unsigned workers() const noexcept { return static_cast<unsigned>(places_.size()); }
     WorkerTimes worker_times(unsigned worker) const {

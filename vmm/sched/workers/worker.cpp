@@ -20,12 +20,6 @@ thread_local const WorkerPool* this_pool = nullptr;
 thread_local unsigned this_worker = ~0U;
 thread_local io::Engine* this_engine = nullptr;
 
-/// An effective level in the guest's own claim scale: what it may claim itself is cut at the
-/// ceiling.
-Level in_claim_scale(Level level, const Tenant& tenant) {
-    return level < tenant.ceiling ? 0 : level;
-}
-
 }  // namespace
 
 const WorkerPool* WorkerPool::current() noexcept {
@@ -333,9 +327,17 @@ void WorkerPool::decide_publication(const VcpuEntry& entry, Turn& turn) const {
     turn.yield_level = kNoLevel;
     if (turn.waiting != 0 && policy_->first_to_yield() == entry.id) {
         const auto best = static_cast<Level>(std::countr_zero(turn.waiting));
-        turn.yield_level = in_claim_scale(best, entry.tenant);
+        // In the guest's own scale: a claim that counts for less, cut at the ceiling or for want of
+        // budget, is less urgent than all that waits above the level that it is cut to.
+        const Level mine = policy_->effective_level(entry.id);
+        const Level cut = entry.sample.level < mine ? mine : entry.tenant.ceiling;
+        turn.yield_level = best < cut ? 0 : best;
     }
-    turn.deadline = turn.grace_end != 0 ? std::min(turn.end, turn.grace_end) : turn.end;
+    // However long the turn: what time alone changes is looked at once a tick.
+    turn.deadline = std::min(turn.end, turn.now + options_.tick_ns);
+    if (turn.grace_end != 0) {
+        turn.deadline = std::min(turn.deadline, turn.grace_end);
+    }
     if (entry.provisional) {
         turn.deadline = std::min(turn.deadline, turn.now + options_.provisional_ns);
     }
@@ -345,6 +347,7 @@ void WorkerPool::decide_publication(const VcpuEntry& entry, Turn& turn) const {
 }
 
 /// Looks for work a little longer: cheaper than to sleep and be woken. True: there may be some.
+/// While it counts in polling_ others rely on it, so it only looks.
 bool WorkerPool::poll(Worker& worker) {
     Nanos timer = 0;
     std::uint64_t seen = 0;
@@ -369,7 +372,7 @@ bool WorkerPool::poll(Worker& worker) {
     Nanos now = begin;
     while (!found && now < worker.poll_end) {
         // The lock orders what is found; here only that there is something.
-        found = worker.engine->reap() != 0 || news_.load(std::memory_order_relaxed) != seen;
+        found = worker.engine->has_news() || news_.load(std::memory_order_relaxed) != seen;
         now = monotonic_now();
         found = found || timer <= now;
     }

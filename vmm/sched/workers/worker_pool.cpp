@@ -154,6 +154,7 @@ void WorkerPool::set_tenant(GuestId guest, const Tenant& tenant) {
          ++vcpu) {
         any = vcpu->second.get();
         any->tenant = tenant;
+        ask_to_look(*any);  // what it was told may be wrong now
     }
     if (any != nullptr) {
         const Nanos now = monotonic_now();

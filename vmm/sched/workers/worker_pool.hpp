@@ -34,7 +34,8 @@ enum class WakeCause : std::uint8_t {
 
 struct PoolOptions {
     unsigned workers = 1;
-    Nanos grace_ns = 50'000;  ///< A victim that was asked to yield has this long to do it.
+    Nanos grace_ns = 50'000;    ///< A victim that was asked to yield has this long to do it.
+    Nanos tick_ns = 1'000'000;  ///< The longest that a vCPU runs without being looked at.
     Nanos section_ns =
         100'000;  ///< How much longer, once a turn, who must stop runs in a critical section.
     /// A worker with nothing to run looks for work for so long before it sleeps, at most
