@@ -60,22 +60,22 @@ public:
     ThreadState& operator=(const ThreadState&) = delete;
     ~ThreadState() {
         __asm__ volatile("fscsr %0" : : "r"(float_control_) : "memory");
-        *now_ = exceptions_;
+        *now_ = globals_;
         errno = error_;
     }
 
 private:
     // The caught exceptions and the number of uncaught ones (Itanium C++ ABI, exception handling,
     // 2.2.2).
-    struct Exceptions {
+    struct Globals {
         void* caught = nullptr;
         unsigned uncaught = 0;
     };
 
     int error_ = errno;
     unsigned long float_control_ = 0;
-    Exceptions* now_ = reinterpret_cast<Exceptions*>(abi::__cxa_get_globals());
-    Exceptions exceptions_ = *now_;
+    Globals* now_ = reinterpret_cast<Globals*>(abi::__cxa_get_globals());
+    Globals globals_ = *now_;
 };
 
 // The running coroutine, which keeps its stack, or the loop, which leaves it to a coroutine.
