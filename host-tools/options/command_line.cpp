@@ -267,6 +267,7 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
     command.json = given.json;
     command.engine_stats = given.engine_stats;
     command.perf_map = given.perf_map;
+    command.record_decisions = given.record_decisions;
     command.control = given.control;
     command.metrics = given.metrics;
     return command;

@@ -29,6 +29,7 @@ struct UpCommand {
     std::optional<std::string> log_level;
     bool engine_stats = false;
     bool perf_map = false;
+    std::string record_decisions;
     std::string json;
     std::string control;  ///< Empty: as the file says; so is the next when it is nullopt.
     std::optional<ListenAddress> metrics;

@@ -195,6 +195,9 @@ constexpr std::array kFleetOptions{
     FleetOption{"perf-map", "", ValueKind::flag, Place::command_line,
         "name translated guest code for Linux perf in /tmp/perf-PID.map",
         [](FleetOptions& f, Text v, const Context&) { f.perf_map = v == "true"; }},
+    FleetOption{"record-decisions", "FILE", ValueKind::text, Place::command_line,
+        "write to FILE what the policy was told and what it decided, as lines of JSON",
+        [](FleetOptions& f, Text v, const Context& c) { f.record_decisions = parse_path(v, c.base); }},
     FleetOption{"control", "PATH", ValueKind::text, Place::anywhere,
         "let 'cops ps', 'pause', 'resume', 'stop' and 'stats' reach this run by a socket at PATH; only "
         "you may use it",

@@ -39,8 +39,9 @@ struct FleetOptions {
     std::string log_level = "warning";
     bool engine_stats = false;
     bool perf_map = false;
-    std::string json;     ///< Path of the report; empty: none.
-    std::string control;  ///< Path of the control socket; empty: none.
+    std::string record_decisions;  ///< Path; empty: don't.
+    std::string json;              ///< Path of the report; empty: none.
+    std::string control;           ///< Path of the control socket; empty: none.
     std::optional<ListenAddress> metrics;
     std::vector<GuestOptions> guests;
 };

@@ -80,6 +80,7 @@ vmm::FleetConfig prepare(const FleetOptions& options, const Images& images) {
         .poll_ns = 1000 * vmm::Nanos{options.poll_us},
         .pin = options.pin,
         .perf_map = options.perf_map,
+        .record_decisions = options.record_decisions,
         .guests = {}
     };
     for (const GuestOptions& guest : options.guests) {

@@ -49,6 +49,7 @@ Claim Device::sample(unsigned vcpu) noexcept {
 
     claim.present = true;
     claim.level = best(ready);
+    claim.board = ready;
     claim.timer_level = to_level(timer);
     claim.irq_level = to_level(irq);
     claim.critical = (flags & VIRTIO_COPS_BOARD_F_CRITICAL) != 0;
@@ -63,6 +64,8 @@ Claim Device::sample(unsigned vcpu) noexcept {
     const auto pending = load_word<std::uint64_t>(line + offsetof(virtio_cops_line, wake_pending));
     const auto line_flags = load_word<std::uint32_t>(line + offsetof(virtio_cops_line, flags));
     claim.process = process;
+    claim.line = line_ready;
+    claim.wake_pending = pending;
     claim.running =
         to_level(load_word<std::uint32_t>(line + offsetof(virtio_cops_line, running_level)));
     claim.critical = claim.critical || (line_flags & VIRTIO_COPS_LINE_F_CRITICAL) != 0;

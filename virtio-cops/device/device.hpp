@@ -40,6 +40,10 @@ struct Claim {
     bool critical = false;         ///< Board or current line says so.
     bool idle = false;             ///< The kernel has nothing of its own to do.
     std::uint64_t process = 0;     ///< Current process, 0 = none (or not a valid id).
+    // The bitmaps that `level` was computed from.
+    std::uint64_t board = 0;         ///< Board: ready.
+    std::uint64_t line = 0;          ///< Line of the current process: ready.
+    std::uint64_t wake_pending = 0;  ///< The same line.
 };
 
 /// What a store to the doorbell page means to the vCPU that makes it.

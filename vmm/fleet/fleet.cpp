@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/engine.hpp"
 #include "fleet/guest.hpp"
+#include "sched/record/decision_writer.hpp"
 #include "sched/workers/clock.hpp"
 #include "sched/workers/host_thread.hpp"
 #include "sched/workers/vcpu_scheduler.hpp"
@@ -101,6 +102,16 @@ Result<void> check(const FleetConfig& config) {
             )
         );
     }
+    if (!config.record_decisions.empty() && sched::host_mode(config.policy)) {
+        return fail(
+            ErrorKind::configuration,
+            fmt::format(
+                "under policy {} the host's scheduler decides, and its decisions cannot be "
+                "recorded; give a policy of cops",
+                config.policy
+            )
+        );
+    }
     if (config.quantum_ns != 0 && config.policy != "rr") {
         return fail(
             ErrorKind::configuration,
@@ -164,6 +175,32 @@ void share_open_files(FleetConfig& config) {
     }
 }
 
+/// Where the run is recorded to; null: nowhere.
+Result<std::unique_ptr<sched::Recorder>> make_recorder(const FleetConfig& config) {
+    std::vector<std::unique_ptr<sched::RecordSink>> sinks;
+    if (!config.record_decisions.empty()) {
+        auto sink = sched::make_decision_writer(config.record_decisions);
+        if (!sink) {
+            return std::unexpected(std::move(sink.error()));
+        }
+        sinks.push_back(std::move(*sink));
+    }
+    return sinks.empty() ? nullptr : std::make_unique<sched::Recorder>(std::move(sinks));
+}
+
+void finish(sched::Recorder& recorder) {
+    if (const auto finished = recorder.finish(); !finished) {
+        spdlog::error("{}", finished.error().message);
+    }
+    if (recorder.lost() != 0) {
+        spdlog::error(
+            "{} records of what the scheduler did are lost: they came faster than they were "
+            "written",
+            recorder.lost()
+        );
+    }
+}
+
 }  // namespace
 
 std::vector<std::string_view> available_policies() {
@@ -186,6 +223,7 @@ std::vector<std::string_view> available_engines() {
 
 struct Fleet::Impl {
     FleetConfig config;
+    std::unique_ptr<sched::Recorder> recorder;  // null: nothing is recorded
     std::unique_ptr<sched::VcpuScheduler> scheduler;
     std::vector<std::unique_ptr<Guest>> guests;  // destroyed before the scheduler
     std::thread control;
@@ -242,6 +280,9 @@ Fleet::~Fleet() {
     if (impl_->scheduler != nullptr) {
         impl_->scheduler->stop();
     }
+    if (impl_->recorder != nullptr) {
+        finish(*impl_->recorder);
+    }
     impl_->guests.clear();
 }
 
@@ -253,12 +294,17 @@ Result<std::unique_ptr<Fleet>> Fleet::create(const FleetConfig& config, ConsoleS
     if (config.quantum_ns != 0) {
         of_policy.quantum_ns = config.quantum_ns;
     }
+    auto recorder = make_recorder(config);
+    if (!recorder) {
+        return std::unexpected(std::move(recorder.error()));
+    }
     auto scheduler = sched::VcpuScheduler::create(
         {.workers = config.workers,
          .policy = config.policy,
          .of_policy = of_policy,
          .poll_ns = config.poll_ns,
-         .pin = config.pin}
+         .pin = config.pin,
+         .recorder = recorder->get()}
     );
     if (!scheduler) {
         return std::unexpected(std::move(scheduler.error()));
@@ -268,6 +314,7 @@ Result<std::unique_ptr<Fleet>> Fleet::create(const FleetConfig& config, ConsoleS
     Impl& impl = *fleet->impl_;
     impl.config = config;
     share_open_files(impl.config);
+    impl.recorder = std::move(*recorder);
     impl.scheduler = std::move(*scheduler);
     std::shared_ptr<PerfMap> perf_map;
     if (config.perf_map) {

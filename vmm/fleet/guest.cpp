@@ -534,6 +534,9 @@ sched::ClaimSample Guest::Port::sample() {
         .timer_level = claim.timer_level,
         .irq_level = claim.irq_level,
         .critical = claim.critical,
+        .board = claim.board,
+        .line = claim.line,
+        .wake_pending = claim.wake_pending,
     };
 }
 

@@ -55,6 +55,8 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
          "16M",
          "--engine-stats",
          "--perf-map",
+         "--record-decisions",
+         "d.jsonl",
          "--trace-insns",
          "t.txt",
          "--gdb",
@@ -110,6 +112,7 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
     EXPECT_EQ(guest.config.code_cache_bytes, std::uint64_t{16} << 20);
     EXPECT_TRUE(fleet.engine_stats);
     EXPECT_TRUE(fleet.perf_map);
+    EXPECT_EQ(fleet.record_decisions, "d.jsonl");
     EXPECT_EQ(guest.config.trace_insns, "t.txt");
     EXPECT_EQ(guest.config.gdb, "tcp:127.0.0.1:7");
     EXPECT_THAT(guest.config.initrds, ElementsAre("a", "b"));

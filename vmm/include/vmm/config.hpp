@@ -120,6 +120,9 @@ struct FleetConfig {
     /// Tell Linux `perf` what translated guest code is, in /tmp/perf-PID.map. Needs engines that
     /// translate to host code.
     bool perf_map = false;
+    /// Write what the policy was told and decided to this file (docs/design/tracing.md has the
+    /// format); empty: don't. Needs a policy.
+    std::string record_decisions;
     std::vector<GuestConfig> guests;
 };
 

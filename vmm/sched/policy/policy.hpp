@@ -71,6 +71,7 @@ struct Decision {
     std::uint64_t slice_ns = 0;
     /// Chosen ahead of every level: its guest is behind its guaranteed share.
     bool due = false;
+    friend constexpr bool operator==(const Decision&, const Decision&) = default;
 };
 
 /// A running vCPU that should make way: `victim` on `worker`, for work at `level`.
@@ -81,6 +82,7 @@ struct Preemption {
     /// The victim is asked first (yield_level) and given a grace time; false: at once, unasked, as
     /// for a guest that is behind its guaranteed share.
     bool ask = false;
+    friend constexpr bool operator==(const Preemption&, const Preemption&) = default;
 };
 
 /// A scheduling policy: a deterministic function of the events it was given. Contains no clock,

@@ -9,6 +9,13 @@
 
 namespace vmm::sched {
 
+/// Why a vCPU should run.
+enum class WakeCause : std::uint8_t {
+    completion,  ///< Work of the level given.
+    interrupt,   ///< A device or another hart: at the vCPU's irq_level, or the level given.
+    timer,       ///< At the vCPU's timer_level.
+};
+
 /// What a guest's shared words said when they were last looked at. kNoLevel: nothing said.
 struct ClaimSample {
     Level level = kNoLevel;        ///< Most urgent work of the vCPU.
@@ -16,6 +23,10 @@ struct ClaimSample {
     Level timer_level = kNoLevel;  ///< At which a timer wakes it.
     Level irq_level = kNoLevel;    ///< At which a device or another hart wakes it.
     bool critical = false;         ///< It may hold what other vCPUs of its guest wait for.
+    // The bitmaps that `level` follows from; for records, nothing is decided by them.
+    std::uint64_t board = 0;         ///< Ready levels of the kernel's own work.
+    std::uint64_t line = 0;          ///< Ready levels of the current process.
+    std::uint64_t wake_pending = 0;  ///< Levels of its completions that it has not looked at yet.
 };
 
 /// One vCPU as the workers see it. "Owner" is the worker that runs it (the pool sees to it that

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sched/workers/vcpu_scheduler.hpp"
 
+#include "sched/record/recorder.hpp"
 #include "sched/workers/host_thread.hpp"
 
 #include <fmt/format.h>
@@ -104,6 +105,10 @@ Result<std::unique_ptr<VcpuScheduler>> VcpuScheduler::create(SchedulerOptions op
 
 void VcpuScheduler::make_shared_pool(std::unique_ptr<Policy> policy) {
     PoolOptions pool{.workers = options_.workers, .poll_ns = options_.poll_ns};
+    pool.recorder = options_.recorder;
+    facts_.grace_ns = pool.grace_ns;
+    facts_.section_ns = pool.section_ns;
+    facts_.tick_ns = pool.tick_ns;
     for (const unsigned cpu : options_.pin) {
         pool.threads.push_back({.cpus = {cpu}});
     }
@@ -126,6 +131,7 @@ WorkerPool& VcpuScheduler::make_pool_of_one(const HostThread& thread) {
         .threads = {thread},
         .first_worker = workers(),
         .host_scheduled = true,
+        .recorder = options_.recorder,
     };
     pools_.push_back(std::make_unique<WorkerPool>(pool, make_policy("fair")));
     places_.push_back({pools_.back().get(), 0});
@@ -149,6 +155,13 @@ HostThread VcpuScheduler::thread_of(VcpuId id, const Tenant& tenant, std::string
 
 VcpuScheduler::Handle
 VcpuScheduler::add(VcpuId id, VcpuPort& port, const Tenant& tenant, std::string_view guest) {
+    auto facts = std::ranges::find(facts_.guests, id.of_guest(), &RunFacts::GuestFacts::id);
+    if (facts == facts_.guests.end()) {
+        facts = facts_.guests.insert(
+            facts, {.id = id.of_guest(), .name = std::string(guest), .terms = terms_of(tenant)}
+        );
+    }
+    ++facts->vcpus;
     WorkerPool& pool = mode_ ? make_pool_of_one(thread_of(id, tenant, guest)) : *pools_.front();
     return pool.add(id, port, tenant);
 }
@@ -165,6 +178,12 @@ Result<void> VcpuScheduler::set_tenant(GuestId guest, const Tenant& tenant) {
 }
 
 Result<void> VcpuScheduler::start() {
+    if (options_.recorder != nullptr) {
+        facts_.policy = options_.policy;
+        facts_.of_policy = options_.of_policy;
+        facts_.workers = workers();
+        options_.recorder->start(facts_);
+    }
     for (const auto& pool : pools_) {
         if (auto started = pool->start(); !started) {
             stop();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sched/record/record.hpp"
 #include "sched/workers/worker_pool.hpp"
 
 #include <vmm/error.hpp>
@@ -44,6 +45,7 @@ struct SchedulerOptions {
     /// CPUs of the host: worker k keeps to pin[k]. Empty: the workers run where the process may,
     /// and a host's mode uses the first CPUs of those.
     std::vector<unsigned> pin;
+    Recorder* recorder = nullptr;  ///< Outlives the scheduler, which starts it; null: no records.
 };
 
 /// The vCPUs of a fleet and the host threads that run them: one pool of workers for all, under a
@@ -114,6 +116,7 @@ private:
 
     const SchedulerOptions options_;
     const std::optional<HostMode> mode_;  // nothing: a policy decides
+    RunFacts facts_;                      // for the recorder; constant once the threads run
     // Constant once the threads run.
     std::vector<std::unique_ptr<WorkerPool>> pools_;
     std::vector<Place> places_;  // of all workers, by number

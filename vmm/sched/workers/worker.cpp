@@ -158,6 +158,9 @@ VcpuEntry* WorkerPool::pick(Worker& worker, Turn& turn) {
     turn.cpu_time = options_.host_scheduled ? thread_cpu_time() : 0;
     turn.end = turn.now + decision->slice_ns;
     turn.level = entry.sample.level;
+    if (recorder_ != nullptr) [[unlikely]] {
+        record_turn(turn);
+    }
     decide_publication(entry, turn);
     if (ready_count_ != 0) {
         call_worker(worker.index);
@@ -205,6 +208,9 @@ bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKin
     turn.now = monotonic_now();
     entry.kicked = false;
     entry.provisional = false;
+    if (recorder_ != nullptr) [[unlikely]] {
+        record_look(worker, entry, turn, exit, sample);
+    }
     account_run(entry, turn, sample);
     change_claim(entry, sample, turn.now);
     if (entry.leaving || exit == ExitKind::ended) {

@@ -43,6 +43,9 @@ struct WorkerPool::Turn {
     Nanos section_end = 0;   // 0: it got no time to finish a critical section
     Nanos deadline = 0;      // of the next run()
     Level level = kNoLevel;  // of the work that ran when the vCPU was last sampled
+    // Of the last look that was recorded.
+    Nanos recorded = 0;
+    Nanos recorded_cpu_time = 0;  // of the thread
     // To be shown to the guest.
     Level ring_level = 0;
     Level yield_level = kNoLevel;

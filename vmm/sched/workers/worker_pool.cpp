@@ -2,6 +2,7 @@
 // What other threads ask of the pool, and the state of vCPUs.
 #include "sched/workers/worker_pool.hpp"
 
+#include "sched/record/recording_policy.hpp"
 #include "sched/workers/clock.hpp"
 #include "sched/workers/worker.hpp"
 
@@ -10,8 +11,6 @@
 namespace vmm::sched {
 
 using State = VcpuEntry::State;
-
-namespace {
 
 TenantTerms terms_of(const Tenant& tenant) {
     return {
@@ -25,11 +24,14 @@ TenantTerms terms_of(const Tenant& tenant) {
     };
 }
 
-}  // namespace
-
 WorkerPool::WorkerPool(const PoolOptions& options, std::unique_ptr<Policy> policy)
     : options_(options)
-    , policy_(std::move(policy)) {
+    , recorder_(options.recorder)
+    , policy_(
+          recorder_ == nullptr
+              ? std::move(policy)
+              : make_recording_policy(std::move(policy), *recorder_, options.first_worker)
+      ) {
     for (unsigned i = 0; i < options_.workers; ++i) {
         workers_.push_back(std::make_unique<Worker>(*this, i));
     }
@@ -96,6 +98,7 @@ void WorkerPool::wake(Handle vcpu, WakeCause cause, Level level) {
     switch (vcpu->state) {
     case State::idle: {
         const Nanos now = monotonic_now();
+        record_wake(*vcpu, cause, level, now);
         make_ready(*vcpu, level, now);
         vcpu->provisional = true;
         find_runner(*vcpu, now);
@@ -104,6 +107,7 @@ void WorkerPool::wake(Handle vcpu, WakeCause cause, Level level) {
     case State::ready:
         if (level < vcpu->sample.level) {
             const Nanos now = monotonic_now();
+            record_wake(*vcpu, cause, level, now);
             ClaimSample sample = vcpu->sample;
             sample.level = level;
             change_claim(*vcpu, sample, now);
@@ -113,6 +117,9 @@ void WorkerPool::wake(Handle vcpu, WakeCause cause, Level level) {
         break;
     case State::running:
         vcpu->woken = true;
+        if (recorder_ != nullptr) [[unlikely]] {
+            record_wake(*vcpu, cause, level, monotonic_now());
+        }
         break;
     case State::stopped:
     case State::ended:
@@ -142,6 +149,7 @@ void WorkerPool::claim(Handle vcpu, const ClaimSample& sample) {
         return;
     }
     const Nanos now = monotonic_now();
+    record_other_look(*vcpu, sample, now);
     change_claim(*vcpu, sample, now);
     preempt_for_waiting(now);
 }
@@ -281,6 +289,7 @@ void WorkerPool::disarm_timer(VcpuEntry& entry) {
 void WorkerPool::fire_timers(Nanos now) {
     while (!timers_.empty() && timers_.begin()->first <= now) {
         VcpuEntry& entry = find(timers_.begin()->second);
+        record_wake(entry, WakeCause::timer, entry.sample.timer_level, now);
         make_ready(entry, entry.sample.timer_level, now);
         entry.provisional = true;
         find_runner(entry, now);

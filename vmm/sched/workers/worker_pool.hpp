@@ -25,12 +25,7 @@
 
 namespace vmm::sched {
 
-/// Why a vCPU should run.
-enum class WakeCause : std::uint8_t {
-    completion,  ///< Work of the level given.
-    interrupt,   ///< A device or another hart: at the vCPU's irq_level, or the level given.
-    timer,       ///< At the vCPU's timer_level.
-};
+class Recorder;
 
 struct PoolOptions {
     unsigned workers = 1;
@@ -49,8 +44,12 @@ struct PoolOptions {
     /// The workers share their CPUs with others as the host's kernel decides: of a turn only the
     /// CPU time that the thread got counts as run, the rest as waited.
     bool host_scheduled = false;
+    Recorder* recorder = nullptr;  ///< Takes what the pool sees; null: nobody does.
     io::EngineOptions engine;
 };
+
+/// What the policies know of a tenant.
+TenantTerms terms_of(const Tenant& tenant);
 
 /// A vCPU at one moment.
 struct VcpuStatus {
@@ -146,6 +145,16 @@ private:
     bool finishes_section(const VcpuEntry& entry, Turn& turn) const;
     void end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, VcpuEntry::State next);
     void account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sample);
+    void record_turn(Turn& turn) const;
+    void record_look(
+        const Worker& worker,
+        const VcpuEntry& entry,
+        Turn& turn,
+        ExitKind exit,
+        const ClaimSample& sample
+    ) const;
+    void record_other_look(const VcpuEntry& entry, const ClaimSample& sample, Nanos now) const;
+    void record_wake(const VcpuEntry& entry, WakeCause cause, Level level, Nanos now) const;
     HostThread thread_of(const Worker& worker) const;
     void decide_publication(const VcpuEntry& entry, Turn& turn) const;
     void begin_waiting(VcpuEntry& entry, Nanos now);
@@ -166,6 +175,7 @@ private:
     VcpuEntry& find(VcpuId id) const { return *by_id_.at(id); }
 
     const PoolOptions options_;
+    Recorder* const recorder_;              // null: nothing is recorded
     const std::unique_ptr<Policy> policy_;  // guarded by lock_
 
     mutable std::mutex lock_;
