@@ -401,7 +401,9 @@ void Guest::interrupt_raised(unsigned hart, WakeCause cause) noexcept {
         interrupted_hart_.store(hart, std::memory_order_relaxed);
         interrupt_taken = true;
     }
-    pool_.wake(vcpus_[hart], sched::WakeCause::interrupt, interrupt_level);
+    const bool ipi = cause == WakeCause::ipi;
+    const auto why = ipi ? sched::WakeCause::call : sched::WakeCause::interrupt;
+    pool_.wake(vcpus_[hart], why, interrupt_level);
 }
 
 void Guest::machine_ended() noexcept {

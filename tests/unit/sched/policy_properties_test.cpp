@@ -17,11 +17,13 @@ struct Step {
     std::uint32_t who = 0;
     std::uint8_t level = 0;
     std::uint32_t wait = 0;
+    bool awaited = false;
 };
 
 std::ostream& operator<<(std::ostream& out, const Step& step) {
     return out << "{" << static_cast<int>(step.kind) << " who=" << step.who
-               << " level=" << static_cast<int>(step.level) << " wait=" << step.wait << "}";
+               << " level=" << static_cast<int>(step.level) << " wait=" << step.wait
+               << (step.awaited ? " awaited}" : "}");
 }
 
 rc::Gen<Step> any_step() {
@@ -41,7 +43,8 @@ rc::Gen<Step> any_step() {
         ),
         rc::gen::set(&Step::who, rc::gen::inRange<std::uint32_t>(0, 12)),
         rc::gen::set(&Step::level, rc::gen::inRange<std::uint8_t>(0, 65)),
-        rc::gen::set(&Step::wait, rc::gen::inRange<std::uint32_t>(0, 2'000'000))
+        rc::gen::set(&Step::wait, rc::gen::inRange<std::uint32_t>(0, 2'000'000)),
+        rc::gen::set(&Step::awaited)
     );
 }
 
@@ -77,12 +80,12 @@ void make_step(SimulatedFleet& fleet, const Step& step, TermsOf terms_of = plain
     switch (step.kind) {
     case Kind::wake:
         if (known) {
-            fleet.wake(id, step.level);
+            fleet.wake(id, step.level, step.awaited);
         }
         break;
     case Kind::claim:
         if (known) {
-            fleet.claim(id, step.level);
+            fleet.claim(id, step.level, step.awaited);
         }
         break;
     case Kind::leave_ready:

@@ -211,7 +211,10 @@ TEST_F(DecisionFile, each_record_names_the_words_that_it_follows_from) {
     EXPECT_THAT(
         text, HasSubstr("{\"t\":1,\"wake\":[0,1,1],\"cause\":\"completion\",\"level\":4}\n")
     );
-    EXPECT_THAT(text, HasSubstr("{\"t\":1,\"event\":\"ready\",\"vcpu\":[0,1,1],\"level\":4}\n"));
+    EXPECT_THAT(
+        text,
+        HasSubstr("{\"t\":1,\"event\":\"ready\",\"vcpu\":[0,1,1],\"level\":4,\"awaited\":false}\n")
+    );
     const std::string words =
         "\"board\":\"0x10000\",\"line\":\"0x30\",\"wake_pending\":\"0x10\",\"running\":16}\n";
     EXPECT_THAT(
@@ -222,7 +225,10 @@ TEST_F(DecisionFile, each_record_names_the_words_that_it_follows_from) {
             + words
         )
     );
-    EXPECT_THAT(text, HasSubstr("\"event\":\"claim\",\"vcpu\":[0,1,1],\"level\":4," + words));
+    EXPECT_THAT(
+        text,
+        HasSubstr("\"event\":\"claim\",\"vcpu\":[0,1,1],\"level\":4,\"awaited\":false," + words)
+    );
     EXPECT_THAT(
         text,
         HasSubstr(

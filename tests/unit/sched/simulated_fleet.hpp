@@ -15,6 +15,7 @@ namespace vmm::sched::test {
 /// A vCPU as its simulation knows it, independent of what the policy remembers.
 struct SimulatedVcpu {
     std::uint8_t claim = 64;
+    bool awaited = false;
     bool ready = false;
     std::optional<std::uint32_t> worker;  // running there
     std::uint64_t started = 0;
@@ -40,10 +41,22 @@ public:
     std::optional<VcpuId> running(unsigned worker) const { return running_[worker]; }
     const std::string& trace() const { return trace_; }
 
-    /// Effective level of the vCPU while its guest has budget.
-    std::uint8_t effective(VcpuId id) const {
+    bool runnable(VcpuId id) const { return at(id).ready || at(id).worker; }
+    /// Effective level of the vCPU by its own claim, while its guest has budget.
+    std::uint8_t own_level(VcpuId id) const {
         const std::uint8_t claim = at(id).claim;
         return claim >= 64 ? terms(id).base_level : std::max(claim, terms(id).ceiling);
+    }
+    /// Effective level of the vCPU while its guest has budget.
+    std::uint8_t effective(VcpuId id) const {
+        std::uint8_t level = own_level(id);
+        for (const auto& [other, vcpu] : vcpus_) {
+            if (at(id).awaited && runnable(id) && runnable(other)
+                && other.of_guest() == id.of_guest()) {
+                level = std::min(level, own_level(other));
+            }
+        }
+        return level;
     }
 
     void advance(std::uint64_t by) { now_ += by; }
@@ -57,18 +70,20 @@ public:
         terms_[id.of_guest()] = terms;
         policy_->apply({.kind = EventKind::tenant, .time_ns = now_, .id = id, .terms = terms});
     }
-    void wake(VcpuId id, std::uint8_t level) {
+    void wake(VcpuId id, std::uint8_t level, bool awaited = false) {
         SimulatedVcpu& vcpu = vcpus_.at(id);
         if (vcpu.ready || vcpu.worker) {
             return;
         }
         vcpu.ready = true;
         vcpu.claim = level;
-        policy_->apply({.kind = EventKind::ready, .time_ns = now_, .id = id, .level = level});
+        vcpu.awaited = awaited;
+        apply_claim(EventKind::ready, id);
     }
-    void claim(VcpuId id, std::uint8_t level) {
+    void claim(VcpuId id, std::uint8_t level, bool awaited = false) {
         vcpus_.at(id).claim = level;
-        policy_->apply({.kind = EventKind::claim, .time_ns = now_, .id = id, .level = level});
+        vcpus_.at(id).awaited = awaited;
+        apply_claim(EventKind::claim, id);
     }
     void remove(VcpuId id) {
         if (vcpus_.at(id).worker) {
@@ -92,6 +107,7 @@ public:
         event.level = vcpu.claim;
         event.worker = worker;
         event.ran_ns = ran;
+        event.awaited = vcpu.awaited;
         policy_->apply(event);
         running_[worker].reset();
     }
@@ -131,6 +147,12 @@ public:
     }
 
 private:
+    void apply_claim(EventKind kind, VcpuId id) {
+        Event event{.kind = kind, .time_ns = now_, .id = id, .level = at(id).claim};
+        event.awaited = at(id).awaited;
+        policy_->apply(event);
+    }
+
     std::unique_ptr<Policy> policy_;
     std::map<VcpuId, SimulatedVcpu> vcpus_;
     std::map<GuestId, TenantTerms> terms_;

@@ -22,6 +22,7 @@ struct Behaviour {
     std::uint8_t other_level = 64;
     std::uint32_t run_us = 1000;
     std::uint32_t sleep_us = 0;
+    bool awaited = false;  ///< Whenever it is runnable others of its guest may wait for it.
 };
 
 struct SimulatedGuest {
@@ -36,7 +37,7 @@ inline std::ostream& operator<<(std::ostream& out, const SimulatedGuest& guest) 
         << terms.budget_burst_ns << " share=" << terms.share;
     for (const Behaviour& vcpu : guest.vcpus) {
         out << " [" << int{vcpu.level} << "," << int{vcpu.other_level} << " run " << vcpu.run_us
-            << " sleep " << vcpu.sleep_us << "]";
+            << " sleep " << vcpu.sleep_us << (vcpu.awaited ? " awaited]" : "]");
     }
     return out << "}";
 }
@@ -67,12 +68,22 @@ public:
 
         bool runnable() const { return state != State::idle; }
         bool running() const { return state == State::running; }
-        /// While its guest has budget.
-        std::uint8_t effective() const {
+        /// By its own claim, while its guest has budget.
+        std::uint8_t own_level() const {
             return claim >= 64 ? guest->terms.base_level : std::max(claim, guest->terms.ceiling);
         }
     };
     using Vcpus = std::map<VcpuId, Vcpu>;
+    /// Level that a runnable vCPU competes at, while its guest has budget.
+    static std::uint8_t effective(const Vcpus& vcpus, const Vcpu& vcpu) {
+        std::uint8_t level = vcpu.own_level();
+        for (const auto& [id, other] : vcpus) {
+            if (vcpu.behaviour.awaited && other.runnable() && id.of_guest() == vcpu.id.of_guest()) {
+                level = std::min(level, other.own_level());
+            }
+        }
+        return level;
+    }
     /// Nothing changed for `time_ns`.
     using Observer = std::function<void(std::uint64_t time_ns, const Vcpus& vcpus)>;
 
@@ -121,6 +132,7 @@ private:
         if (vcpu.running()) {
             event.ran_ns = now_ - vcpu.started;
         }
+        event.awaited = vcpu.behaviour.awaited;
         policy_->apply(event);
     }
 

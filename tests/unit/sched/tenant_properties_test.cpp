@@ -22,18 +22,19 @@ rc::Gen<std::uint8_t> any_level() {
     return rc::gen::inRange<std::uint8_t>(0, 65);
 }
 
-/// Claims that don't change while it runs when `steady`.
+/// Levels that don't change while it runs when `steady`.
 rc::Gen<Behaviour> any_behaviour(bool steady) {
     return rc::gen::map(
         rc::gen::tuple(
             any_level(),
             any_level(),
             rc::gen::inRange<std::uint32_t>(20, 5000),
-            rc::gen::oneOf(rc::gen::just(0U), rc::gen::inRange<std::uint32_t>(20, 5000))
+            rc::gen::oneOf(rc::gen::just(0U), rc::gen::inRange<std::uint32_t>(20, 5000)),
+            rc::gen::arbitrary<bool>()
         ),
         [steady](const auto& parts) {
-            const auto [level, other, run, sleep] = parts;
-            return Behaviour{level, steady ? level : other, run, sleep};
+            const auto [level, other, run, sleep, awaited] = parts;
+            return Behaviour{level, steady ? level : other, run, sleep, !steady && awaited};
         }
     );
 }
@@ -280,12 +281,14 @@ public:
     void observe(std::uint64_t time, const Vcpus& vcpus) {
         std::uint8_t least_urgent = 0;
         for (const auto& [id, vcpu] : vcpus) {
-            least_urgent = vcpu.running() ? std::max(least_urgent, vcpu.effective()) : least_urgent;
+            const std::uint8_t level = SimulatedRun::effective(vcpus, vcpu);
+            least_urgent = vcpu.running() ? std::max(least_urgent, level) : least_urgent;
         }
         for (const auto& [id, vcpu] : vcpus) {
             const bool waits = vcpu.state == SimulatedRun::Vcpu::State::ready;
             std::uint64_t& waited = waited_[id];
-            waited = waits && vcpu.effective() < least_urgent ? waited + time : 0;
+            const std::uint8_t level = SimulatedRun::effective(vcpus, vcpu);
+            waited = waits && level < least_urgent ? waited + time : 0;
             most_ = std::max(most_, waited);
         }
     }
@@ -420,7 +423,8 @@ RC_GTEST_PROP(Pvsched, inversions_are_bounded, ()) {
         bool boosted_waits = false;
         bool other_runs = false;
         for (const auto& [id, vcpu] : vcpus) {
-            const bool boosted = vcpu.effective() < vcpu.guest->terms.base_level;
+            const bool boosted =
+                SimulatedRun::effective(vcpus, vcpu) < vcpu.guest->terms.base_level;
             boosted_waits =
                 boosted_waits || (boosted && vcpu.state == SimulatedRun::Vcpu::State::ready);
             other_runs = other_runs || (!boosted && vcpu.running());

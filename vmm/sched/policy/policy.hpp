@@ -62,6 +62,9 @@ struct Event {
     std::uint32_t worker = 0;
     std::uint64_t ran_ns = 0;
     TenantTerms terms;  ///< Of `add` and `tenant`.
+    /// Of `ready`, `claim` and `ran`: other vCPUs of its guest may wait for it, so that it competes
+    /// at the most urgent level at which any runnable vCPU of its guest does.
+    bool awaited = false;
 };
 
 /// Run `id` on the asking worker for at most `slice_ns`, then ask again.
@@ -106,6 +109,8 @@ public:
     virtual std::optional<VcpuId> first_to_yield() const noexcept = 0;
     /// The level that the vCPU competes at, or would while it is idle; 64: there is no such vCPU.
     virtual std::uint8_t effective_level(const VcpuId& id) const noexcept = 0;
+    /// It competes at the level of another vCPU of its guest, which may wait for it.
+    virtual bool inherits(const VcpuId& id) const noexcept = 0;
 };
 
 /// What a policy may be told when it is made.

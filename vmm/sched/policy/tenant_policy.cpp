@@ -67,19 +67,16 @@ void TenantPolicy::apply(const Event& event) {
     }
     Vcpu& vcpu = vcpus_[slot];
     Guest& guest = guests_[vcpu.guest];
-    const std::uint8_t claim = std::min(event.level, kLevelCount);
     settle(guest, now);
     switch (event.kind) {
     case EventKind::ready:
-        vcpu.claim = claim;
-        place(slot, guest, now);
+        take_claim(slot, guest, event, now);
         if (vcpu.state == Vcpu::State::idle) {
             enqueue(slot, guest, false);
         }
         break;
     case EventKind::claim:
-        vcpu.claim = claim;
-        place(slot, guest, now);
+        take_claim(slot, guest, event, now);
         break;
     case EventKind::ran: {
         const bool ran = vcpu.state == Vcpu::State::running;
@@ -87,8 +84,7 @@ void TenantPolicy::apply(const Event& event) {
         if (ran) {
             leave_worker(slot, guest, event.ran_ns);
         }
-        vcpu.claim = claim;
-        place(slot, guest, now);
+        take_claim(slot, guest, event, now);
         if (vcpu.state == Vcpu::State::idle) {
             enqueue(slot, guest, ran && vcpu.rank == left);
         }
@@ -97,6 +93,7 @@ void TenantPolicy::apply(const Event& event) {
     case EventKind::idle:
         if (vcpu.state == Vcpu::State::running) {
             leave_worker(slot, guest, event.ran_ns);
+            forget_claim(slot, guest, now);
         }
         break;
     case EventKind::remove:
@@ -162,6 +159,7 @@ void TenantPolicy::remove(std::uint32_t slot, Guest& guest, std::uint64_t now) {
     } else if (vcpu.state == Vcpu::State::running) {
         leave_worker(slot, guest, now - std::min(now, vcpu.charged_to));
     }
+    forget_claim(slot, guest, now);
     std::erase(guest.vcpus, slot);
     vcpu_slots_.erase(vcpu.id);
     free_vcpus_.push_back(slot);
@@ -184,6 +182,7 @@ void TenantPolicy::set_terms(Guest& guest, const TenantTerms& terms, std::uint64
         rules_.budgets_refill_whole ? granted.budget_burst_ns : rules_.slice_ns
     );
     guest.guarantee.set(granted.share);
+    bequeath(guest, kNone, now);  // who claims nothing does so at another level
     for (const std::uint32_t slot : guest.vcpus) {
         place(slot, guest, now);
     }
@@ -281,7 +280,8 @@ TenantPolicy::Queue& TenantPolicy::queue(const Guest& guest, std::uint8_t rank) 
 /// far is charged to the rank that it leaves.
 void TenantPolicy::place(std::uint32_t slot, Guest& guest, std::uint64_t now) {
     Vcpu& vcpu = vcpus_[slot];
-    const std::uint8_t level = level_of(guest, vcpu.claim);
+    const std::uint8_t claim = claim_in_force(guest, vcpu);
+    const std::uint8_t level = level_of(guest, claim);
     const std::uint8_t new_rank = rank(guest.terms, level);
     switch (vcpu.state) {
     case Vcpu::State::idle:
@@ -299,8 +299,7 @@ void TenantPolicy::place(std::uint32_t slot, Guest& guest, std::uint64_t now) {
     case Vcpu::State::running: {
         // What runs on past the budget's end, until its worker obeys, is paid for too.
         const bool claims_above =
-            vcpu.claim < kLevelCount
-            && std::max(vcpu.claim, guest.terms.ceiling) < guest.terms.base_level;
+            claim < kLevelCount && std::max(claim, guest.terms.ceiling) < guest.terms.base_level;
         const bool above = claims_above && (vcpu.above || !guest.budget.used_up());
         guest.above = guest.above - (vcpu.above ? 1 : 0) + (above ? 1 : 0);
         vcpu.above = above;

@@ -49,6 +49,7 @@ public:
     std::uint64_t waiting_levels(GuestId guest) const noexcept final;
     std::optional<VcpuId> first_to_yield() const noexcept final;
     std::uint8_t effective_level(const VcpuId& id) const noexcept final;
+    bool inherits(const VcpuId& id) const noexcept final;
 
 protected:
     enum class Order : std::uint8_t {
@@ -70,10 +71,11 @@ protected:
         VcpuId id;
         std::uint32_t guest = 0;  ///< Slot in the table of guests.
         State state = State::idle;
-        std::uint8_t claim = kLevelCount;
-        std::uint8_t level = 0;  ///< Effective level.
+        std::uint8_t claim = kLevelCount;  ///< Its own.
+        std::uint8_t level = 0;            ///< Effective level.
         std::uint8_t rank = 0;
         bool above = false;        ///< Runs on the budget: above the base level, or began to.
+        bool awaited = false;      ///< Others of the guest may wait for it. Not while it is idle.
         std::uint32_t worker = 0;  ///< While running.
         std::uint32_t next = 0;    ///< While ready: neighbours in its queue.
         std::uint32_t previous = 0;
@@ -121,6 +123,9 @@ private:
         std::uint32_t running = 0;
         std::uint32_t above = 0;  ///< Of those that run: on the budget.
         bool waits_as_due = false;
+        /// While somebody is awaited: the most urgent claim of a vCPU that is ready or running.
+        std::uint8_t most_urgent = kLevelCount;
+        std::uint16_t awaited = 0;  ///< vCPUs.
         Budget budget;
         TenantTerms terms;
         Guarantee guarantee;
@@ -184,6 +189,11 @@ private:
     void settle(Guest& guest, std::uint64_t now);
     void update(Guest& guest, std::uint64_t now);
 
+    static std::uint8_t own_claim(const Guest& guest, const Vcpu& vcpu);
+    static std::uint8_t claim_in_force(const Guest& guest, const Vcpu& vcpu);
+    void take_claim(std::uint32_t slot, Guest& guest, const Event& event, std::uint64_t now);
+    void forget_claim(std::uint32_t slot, Guest& guest, std::uint64_t now);
+    void bequeath(Guest& guest, std::uint32_t claimant, std::uint64_t now);
     std::uint8_t level_of(const Guest& guest, std::uint8_t claim) const;
     void place(std::uint32_t slot, Guest& guest, std::uint64_t now);
     void enqueue(std::uint32_t slot, Guest& guest, bool goes_on);

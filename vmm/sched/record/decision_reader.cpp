@@ -124,6 +124,7 @@ Record read_event(Fields& from) {
     case EventKind::ready:
     case EventKind::claim:
         from.take("level", event.level);
+        from.take("awaited", event.awaited);
         break;
     }
     return event;

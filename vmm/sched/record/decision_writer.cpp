@@ -124,12 +124,16 @@ void DecisionWriter::write(const Event& event) {
         break;
     case EventKind::ready:
     case EventKind::claim:
-        put(",\"level\":{}", event.level);
+        put(",\"level\":{},\"awaited\":{}", event.level, event.awaited);
         put_last_words(event.id);
         break;
     case EventKind::ran:
     case EventKind::idle:
-        put(",\"level\":{},\"worker\":{},\"ran_ns\":{}", event.level, event.worker, event.ran_ns);
+        put(",\"level\":{},\"awaited\":{},\"worker\":{},\"ran_ns\":{}",
+            event.level,
+            event.awaited,
+            event.worker,
+            event.ran_ns);
         put_last_words(event.id);
         break;
     }

@@ -17,7 +17,9 @@ inline constexpr std::array<std::string_view, 7> kEventNames{
 inline constexpr std::array<std::string_view, 7> kExitNames{
     "interrupted", "idle", "yielded", "stopped", "ended", "counted", "breakpoint"
 };
-inline constexpr std::array<std::string_view, 3> kWakeNames{"completion", "interrupt", "timer"};
+inline constexpr std::array<std::string_view, 4> kWakeNames{
+    "completion", "interrupt", "timer", "call"
+};
 
 template <class Enum>
 constexpr std::string_view name_in(std::span<const std::string_view> names, Enum value) {

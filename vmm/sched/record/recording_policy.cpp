@@ -47,6 +47,7 @@ public:
     std::uint8_t effective_level(const VcpuId& id) const noexcept override {
         return policy_->effective_level(id);
     }
+    bool inherits(const VcpuId& id) const noexcept override { return policy_->inherits(id); }
 
 private:
     const std::unique_ptr<Policy> policy_;

@@ -57,6 +57,10 @@ struct VcpuEntry {
     bool asked = false;
     /// The level in `sample` is that of a wake-up, not of the guest's words: look again soon.
     bool provisional = false;
+    /// Another hart sent it an IPI that it has not taken yet, and may wait for that.
+    bool called = false;
+    /// The policy was told that others of its guest may wait for it.
+    bool awaited = false;
     ClaimSample sample;
     unsigned last_worker = 0;
     Nanos since = 0;             ///< Begin of the current wait (ready).

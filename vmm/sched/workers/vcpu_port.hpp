@@ -12,8 +12,9 @@ namespace vmm::sched {
 /// Why a vCPU should run.
 enum class WakeCause : std::uint8_t {
     completion,  ///< Work of the level given.
-    interrupt,   ///< A device or another hart: at the vCPU's irq_level, or the level given.
+    interrupt,   ///< A device: at the vCPU's irq_level, or the level given.
     timer,       ///< At the vCPU's timer_level.
+    call,        ///< Another hart's IPI, which that one may wait for: as an interrupt.
 };
 
 /// What a guest's shared words said when they were last looked at. kNoLevel: nothing said.

@@ -194,7 +194,8 @@ bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKin
     VcpuPort& port = entry.port;
     worker.engine->reap();
     ClaimSample sample = port.sample();
-    if (exit == ExitKind::interrupted && port.has_work()) {
+    const bool unseen = exit == ExitKind::interrupted && port.has_work();
+    if (unseen) {
         // Its kernel has not seen the interrupt yet, so its claim does not tell of it.
         sample.level = std::min(sample.level, sample.irq_level);
     }
@@ -208,6 +209,7 @@ bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKin
     turn.now = monotonic_now();
     entry.kicked = false;
     entry.provisional = false;
+    entry.called = entry.called && unseen;
     if (recorder_ != nullptr) [[unlikely]] {
         record_look(worker, entry, turn, exit, sample);
     }
@@ -256,11 +258,17 @@ void WorkerPool::account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sa
     turn.level = std::min(sample.running, sample.level);
 }
 
+namespace {
+
+// In a critical section a vCPU is looked at again soon, to see whether it has left it.
+constexpr Nanos kLook = 10'000;
+
+}  // namespace
+
 /// Who would have to stop is in a critical section of its guest: stopped there, it could keep
 /// others of the guest waiting for as long as more urgent work has its worker. It gets a little
 /// longer, no more than once a turn, and is looked at again soon.
 bool WorkerPool::finishes_section(const VcpuEntry& entry, Turn& turn) const {
-    constexpr Nanos kLook = 10'000;
     if (!entry.sample.critical) {
         return false;
     }
@@ -271,7 +279,18 @@ bool WorkerPool::finishes_section(const VcpuEntry& entry, Turn& turn) const {
     return turn.now < turn.section_end;
 }
 
+/// It ran at a level that it inherits for as long as that protects it. It keeps the level, and
+/// competes for the worker with all that wait.
+bool WorkerPool::borrowed_enough(const VcpuEntry& entry, const Turn& turn) const {
+    return turn.borrowed != 0 && turn.now - turn.borrowed >= options_.section_ns
+           && ready_count_ != 0 && entry.awaited && policy_->inherits(entry.id);
+}
+
 bool WorkerPool::turn_goes_on(Worker& worker, VcpuEntry& entry, Turn& turn) {
+    if (borrowed_enough(entry, turn)) {
+        end_turn(worker, entry, turn, State::ready);
+        return false;
+    }
     if (turn.now >= turn.end) {
         if (finishes_section(entry, turn)) {
             return true;
@@ -305,6 +324,7 @@ bool WorkerPool::turn_goes_on(Worker& worker, VcpuEntry& entry, Turn& turn) {
 }
 
 void WorkerPool::end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, State next) {
+    entry.awaited = is_awaited(entry);
     policy_->apply({
         .kind = next == State::ready ? EventKind::ran : EventKind::idle,
         .time_ns = turn.now,
@@ -312,6 +332,7 @@ void WorkerPool::end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, State ne
         .level = entry.sample.level,
         .worker = worker.index,
         .ran_ns = turn.now - turn.started,
+        .awaited = entry.awaited,
     });
     worker.current = nullptr;
     worker.times.busy_ns += turn.now - turn.started;
@@ -343,6 +364,12 @@ void WorkerPool::decide_publication(const VcpuEntry& entry, Turn& turn) const {
     turn.deadline = std::min(turn.end, turn.now + options_.tick_ns);
     if (turn.grace_end != 0) {
         turn.deadline = std::min(turn.deadline, turn.grace_end);
+    }
+    if (ready_count_ != 0 && entry.awaited && policy_->inherits(entry.id)) {
+        turn.borrowed = turn.borrowed != 0 ? turn.borrowed : turn.now;
+        const Nanos look = turn.now + std::max(kLook, (turn.now - turn.borrowed) / 2);
+        const Nanos enough = turn.borrowed + options_.section_ns;
+        turn.deadline = std::min(turn.deadline, enough > turn.now ? std::min(look, enough) : look);
     }
     if (entry.provisional) {
         turn.deadline = std::min(turn.deadline, turn.now + options_.provisional_ns);

@@ -41,6 +41,7 @@ struct WorkerPool::Turn {
     Nanos end = 0;           // of the slice
     Nanos grace_end = 0;     // 0: the vCPU was not asked to yield
     Nanos section_end = 0;   // 0: it got no time to finish a critical section
+    Nanos borrowed = 0;      // since when it has run at an inherited level; 0: it has not
     Nanos deadline = 0;      // of the next run()
     Level level = kNoLevel;  // of the work that ran when the vCPU was last sampled
     // Of the last look that was recorded.

@@ -24,6 +24,10 @@ TenantTerms terms_of(const Tenant& tenant) {
     };
 }
 
+bool WorkerPool::is_awaited(const VcpuEntry& entry) {
+    return entry.sample.critical || entry.called;
+}
+
 WorkerPool::WorkerPool(const PoolOptions& options, std::unique_ptr<Policy> policy)
     : options_(options)
     , recorder_(options.recorder)
@@ -56,6 +60,7 @@ void WorkerPool::revive(Handle vcpu, bool ready) {
     const Nanos now = monotonic_now();
     vcpu->sample = {};
     vcpu->woken = vcpu->leaving = vcpu->kicked = vcpu->asked = vcpu->provisional = false;
+    vcpu->called = vcpu->awaited = false;
     apply(EventKind::add, *vcpu, now, kNoLevel);
     vcpu->state = State::stopped;
     if (ready) {
@@ -91,25 +96,29 @@ void WorkerPool::leave(VcpuEntry& entry, Nanos now) {
 
 void WorkerPool::wake(Handle vcpu, WakeCause cause, Level level) {
     const std::lock_guard guard(lock_);
-    const Level implied = cause == WakeCause::interrupt ? vcpu->sample.irq_level
-                          : cause == WakeCause::timer   ? vcpu->sample.timer_level
-                                                        : kNoLevel;
+    const bool calls = cause == WakeCause::call;
+    const bool interrupts = calls || cause == WakeCause::interrupt;
+    const Level implied = interrupts                  ? vcpu->sample.irq_level
+                          : cause == WakeCause::timer ? vcpu->sample.timer_level
+                                                      : kNoLevel;
     level = std::min(level, implied);
     switch (vcpu->state) {
     case State::idle: {
         const Nanos now = monotonic_now();
         record_wake(*vcpu, cause, level, now);
+        vcpu->called = calls;
         make_ready(*vcpu, level, now);
         vcpu->provisional = true;
         find_runner(*vcpu, now);
         break;
     }
     case State::ready:
-        if (level < vcpu->sample.level) {
+        if (level < vcpu->sample.level || (calls && !vcpu->called)) {
             const Nanos now = monotonic_now();
             record_wake(*vcpu, cause, level, now);
             ClaimSample sample = vcpu->sample;
-            sample.level = level;
+            sample.level = std::min(level, sample.level);
+            vcpu->called = vcpu->called || calls;
             change_claim(*vcpu, sample, now);
             vcpu->provisional = true;
             preempt_for_waiting(now);
@@ -188,24 +197,27 @@ void WorkerPool::make_ready(VcpuEntry& entry, Level level, Nanos now) {
 }
 
 void WorkerPool::change_claim(VcpuEntry& entry, const ClaimSample& sample, Nanos now) {
-    if (sample.level != entry.sample.level) {
-        if (entry.state == State::ready) {
-            entry.times.wait_ns += now - entry.since;
-            entry.times.wait_at[entry.sample.level] += now - entry.since;
-            entry.since = now;
-        }
-        apply(EventKind::claim, entry, now, sample.level);
+    const bool another_level = sample.level != entry.sample.level;
+    if (another_level && entry.state == State::ready) {
+        entry.times.wait_ns += now - entry.since;
+        entry.times.wait_at[entry.sample.level] += now - entry.since;
+        entry.since = now;
     }
     entry.sample = sample;
+    if (another_level || is_awaited(entry) != entry.awaited) {
+        apply(EventKind::claim, entry, now, sample.level);
+    }
 }
 
-void WorkerPool::apply(EventKind kind, const VcpuEntry& entry, Nanos now, Level level) {
+void WorkerPool::apply(EventKind kind, VcpuEntry& entry, Nanos now, Level level) {
+    entry.awaited = is_awaited(entry);
     policy_->apply({
         .kind = kind,
         .time_ns = now,
         .id = entry.id,
         .level = level,
         .terms = terms_of(entry.tenant),
+        .awaited = entry.awaited,
     });
 }
 
@@ -239,6 +251,13 @@ void WorkerPool::preempt_for_waiting(Nanos now) {
         VcpuEntry& victim = find(preemption->victim);
         if (!victim.asked) {
             ask_to_look(victim);
+        }
+    }
+    // Who runs at another's level does so by what it showed last, and may have ended its section.
+    for (const auto& worker : workers_) {
+        VcpuEntry* const current = worker->current;
+        if (current != nullptr && current->awaited && policy_->inherits(current->id)) {
+            ask_to_look(*current);
         }
     }
 }

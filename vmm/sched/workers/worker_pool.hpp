@@ -31,8 +31,9 @@ struct PoolOptions {
     unsigned workers = 1;
     Nanos grace_ns = 50'000;    ///< A victim that was asked to yield has this long to do it.
     Nanos tick_ns = 1'000'000;  ///< The longest that a vCPU runs without being looked at.
-    Nanos section_ns =
-        100'000;  ///< How much longer, once a turn, who must stop runs in a critical section.
+    /// How much longer, once a turn, who must stop runs in a critical section; and how long a turn
+    /// lasts at a level that was inherited, if others wait.
+    Nanos section_ns = 100'000;
     /// A worker with nothing to run looks for work for so long before it sleeps, at most
     /// (PollGovernor). 0: it sleeps at once.
     Nanos poll_ns = 200'000;
@@ -143,6 +144,7 @@ private:
     VcpuEntry* pick(Worker& worker, Turn& turn);
     bool turn_goes_on(Worker& worker, VcpuEntry& entry, Turn& turn);
     bool finishes_section(const VcpuEntry& entry, Turn& turn) const;
+    bool borrowed_enough(const VcpuEntry& entry, const Turn& turn) const;
     void end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, VcpuEntry::State next);
     void account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sample);
     void record_turn(Turn& turn) const;
@@ -160,6 +162,7 @@ private:
     void begin_waiting(VcpuEntry& entry, Nanos now);
     void make_ready(VcpuEntry& entry, Level level, Nanos now);
     void change_claim(VcpuEntry& entry, const ClaimSample& sample, Nanos now);
+    static bool is_awaited(const VcpuEntry& entry);
     void leave(VcpuEntry& entry, Nanos now);
     void find_runner(const VcpuEntry& entry, Nanos now);
     bool call_worker(unsigned preferred);
@@ -171,7 +174,7 @@ private:
     void disarm_timer(VcpuEntry& entry);
     void fire_timers(Nanos now);
     Nanos next_timer() const;
-    void apply(EventKind kind, const VcpuEntry& entry, Nanos now, Level level);
+    void apply(EventKind kind, VcpuEntry& entry, Nanos now, Level level);
     VcpuEntry& find(VcpuId id) const { return *by_id_.at(id); }
 
     const PoolOptions options_;
