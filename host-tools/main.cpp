@@ -3,6 +3,7 @@
 #include "boot/images.hpp"
 #include "console/message.hpp"
 #include "control/client.hpp"
+#include "experiment/experiment.hpp"
 #include "options/command_line.hpp"
 #include "options/fleet_file.hpp"
 #include "run/exit_code.hpp"
@@ -19,6 +20,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <span>
@@ -64,11 +66,32 @@ int execute(const RunCommand& command, const Catalogue&, Signals& signals) {
     return run_fleet(command.fleet, true, signals);
 }
 
+int run_several(const FleetOptions& fleet, const UpCommand& command, Signals& signals) {
+    set_up_logging(fleet.log_level);
+    const ExperimentOptions experiment{
+        .policies = command.policies.empty() ? std::vector{fleet.policy} : command.policies,
+        .repeat = command.repeat.value_or(1),
+        .csv = command.csv,
+    };
+    const Images images = Images::beside_program();
+    return run_experiment(
+        fleet,
+        experiment,
+        [&images](const FleetOptions& options) { return prepare(options, images); },
+        make_fleet,
+        signals
+    );
+}
+
 int execute(const UpCommand& command, const Catalogue& catalogue, Signals& signals) {
     FleetOptions fleet = read_fleet_file(command.file, catalogue);
-    fleet.policy = command.policy.value_or(fleet.policy);
+    const bool has_rr = command.policies.empty()
+                        || std::ranges::find(command.policies, "rr") != command.policies.end();
+    if (!command.policies.empty()) {
+        fleet.policy = command.policies.front();
+    }
     // The quantum of the file is for the policy of the file.
-    const bool other_policy = command.policy && *command.policy != "rr";
+    const bool other_policy = !has_rr;
     fleet.quantum_ns = command.quantum_ns.value_or(other_policy ? 0 : fleet.quantum_ns);
     fleet.workers = command.workers.value_or(fleet.workers);
     fleet.poll_us = command.poll_us.value_or(fleet.poll_us);
@@ -83,7 +106,8 @@ int execute(const UpCommand& command, const Catalogue& catalogue, Signals& signa
     for (GuestOptions& guest : fleet.guests) {
         guest.config.boards = guest.config.boards && !command.no_boards;
     }
-    return run_fleet(fleet, false, signals);
+    return is_experiment(command) ? run_several(fleet, command, signals)
+                                  : run_fleet(fleet, false, signals);
 }
 
 void print(const std::string& text) {

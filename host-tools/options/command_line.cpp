@@ -110,12 +110,17 @@ public:
     bool has(std::string_view name) const { return values_.contains(name); }
     std::string hint() const { return fmt::format("see 'cops help {}'", command_); }
 
+    /// But for the option `except`.
     template <class Target>
-    void apply(std::span<const Option<Target>> options, Target& target, const ValueContext& context)
-        const {
+    void apply(
+        std::span<const Option<Target>> options,
+        Target& target,
+        const ValueContext& context,
+        std::string_view except = {}
+    ) const {
         for (const Option<Target>& option : options) {
             const auto found = values_.find(option.name);
-            if (found == values_.end()) {
+            if (found == values_.end() || option.name == except) {
                 continue;
             }
             for (const std::string& value : found->second) {
@@ -223,11 +228,47 @@ Command parse_run(std::span<const std::string> words, const ValueContext& contex
     return command;
 }
 
+/// --policy, --repeat and --csv of `cops up`.
+void parse_experiment(const Parser& parser, const ValueContext& context, UpCommand& command) {
+    constexpr std::uint64_t kMostRuns = 10'000;
+    if (parser.has("policy")) {
+        command.policies = parser.checked("policy", [&context](const std::string& value) {
+            return parse_names(value, context.catalogue.policies);
+        });
+    }
+    if (parser.has("repeat")) {
+        command.repeat = parser.checked("repeat", [](const std::string& value) {
+            return static_cast<unsigned>(parse_number(value, 1, kMostRuns));
+        });
+    }
+    if (parser.has("csv")) {
+        command.csv =
+            parser.checked("csv", [](const std::string& value) { return parse_path(value, {}); });
+    }
+}
+
+/// What belongs to one run has no meaning where there are several.
+void refuse_of_one_run(const Parser& parser) {
+    constexpr std::array<std::string_view, 3> kOfOneRun{"json", "control", "metrics"};
+    for (const std::string_view name : kOfOneRun) {
+        if (parser.has(name)) {
+            throw usage_failure(fmt::format(
+                "--{} is for one run, and --repeat, --csv or several policies make an experiment "
+                "of "
+                "it; what it would tell is in the files of --csv DIR",
+                name
+            ));
+        }
+    }
+}
+
 Command parse_up(std::span<const std::string> words, const ValueContext& context) {
     Parser parser("up", false);
     parser.add(fleet_options());
     parser.add_flag("no-boards");
     parser.add_flag("example");
+    parser.add_value("repeat", false);
+    parser.add_value("csv", false);
     const Words rest = parser.parse(words);
     if (parser.has("help")) {
         return PrintCommand{help_text("up")};
@@ -241,14 +282,12 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
         );
     }
     FleetOptions given;
-    parser.apply(fleet_options(), given, context);
+    parser.apply(fleet_options(), given, context, "policy");
     UpCommand command{.file = rest.front(), .no_boards = parser.has("no-boards")};
     if (rest.size() > 1) {
         throw usage_failure(fmt::format("'{}' is one file too many; give one fleet", rest[1]));
     }
-    if (parser.has("policy")) {
-        command.policy = given.policy;
-    }
+    parse_experiment(parser, context, command);
     if (parser.has("quantum")) {
         command.quantum_ns = given.quantum_ns;
     }
@@ -270,6 +309,9 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
     command.record_decisions = given.record_decisions;
     command.control = given.control;
     command.metrics = given.metrics;
+    if (is_experiment(command)) {
+        refuse_of_one_run(parser);
+    }
     return command;
 }
 

@@ -21,7 +21,9 @@ struct RunCommand {
 struct UpCommand {
     std::string file;
     bool no_boards = false;
-    std::optional<std::string> policy;
+    std::vector<std::string> policies;  ///< Empty: the file's.
+    std::optional<unsigned> repeat;     ///< Runs of each policy.
+    std::string csv;                    ///< Folder for the results of all runs; empty: none.
     std::optional<vmm::Nanos> quantum_ns;
     std::optional<unsigned> workers;
     std::optional<unsigned> poll_us;
@@ -34,6 +36,11 @@ struct UpCommand {
     std::string control;  ///< Empty: as the file says; so is the next when it is nullopt.
     std::optional<ListenAddress> metrics;
 };
+
+/// Whether that is several runs, with a summary in place of what guests print.
+inline bool is_experiment(const UpCommand& command) {
+    return command.policies.size() > 1 || command.repeat.has_value() || !command.csv.empty();
+}
 
 /// `cops ps`, `pause`, `resume`, `stop` and `stats`: asks a running command.
 struct ControlCommand {

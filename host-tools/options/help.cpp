@@ -65,6 +65,9 @@ Runs the guests of a fleet file in one process under one policy. Each line that 
 its name in front; guests get no input. At the end a table shows what each guest did at each level.
 'cops up --example' prints a commented fleet file.
 
+Several policies (--policy a,b,c), --repeat or --csv make an experiment: the fleet runs afresh under
+one policy after the other, in turns. share/cops/experiments has loads to begin with, and a README.
+
 options (they win over the file):
 )";
 
@@ -159,6 +162,21 @@ std::string up_text() {
     std::string text(kUp);
     append(text, fleet_options(), Place::command_line);
     append(text, "no-boards", "", "hide every guest's ready levels from the host");
+    append(
+        text,
+        "repeat",
+        "N",
+        "an experiment: run the fleet N times under each policy, in turns, 1 to 10000, and print "
+        "medians and spread in place of what guests print"
+    );
+    append(
+        text,
+        "csv",
+        "DIR",
+        "an experiment: keep every run, figure and raw sample as CSV files in DIR, which is made "
+        "and "
+        "must be empty"
+    );
     append(text, "example", "", "print a commented fleet file");
     text += "\nkeys at the top of the file: ";
     for (const std::string_view name : option_names(fleet_options(), Place::fleet_file)) {

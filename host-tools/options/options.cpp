@@ -125,6 +125,12 @@ constexpr std::array kGuestOptions{
         [](GuestOptions& g, Text v, const Context&) {
             g.config.tenant.share = static_cast<std::uint32_t>(parse_number(v, 1, kMostPermille));
         }},
+    GuestOption{"background", "", ValueKind::flag, Place::fleet_file,
+        "do not wait for this guest: when all others have ended, it is ended",
+        [](GuestOptions& g, Text v, const Context&) { g.config.background = v == "true"; }},
+    GuestOption{"samples", "", ValueKind::flag, Place::fleet_file,
+        "with --csv: the guest may write its raw samples to the file that COPS_SAMPLES of its environment names",
+        [](GuestOptions& g, Text v, const Context&) { g.samples = v == "true"; }},
     GuestOption{"timebase", "HZ", ValueKind::number, Place::anywhere,
         "frequency of the guest's time counter [1000000000]",
         [](GuestOptions& g, Text v, const Context&) {
@@ -161,7 +167,7 @@ constexpr std::array kGuestOptions{
 constexpr std::array kFleetOptions{
     FleetOption{"policy", "NAME", ValueKind::text, Place::anywhere,
         "how vCPUs share the workers: priority, fair, rr, pvsched; or a host thread for each vCPU, left to the "
-        "host's scheduler: linux, linux-nice, linux-fifo [priority]",
+        "host's scheduler: linux, linux-nice, linux-fifo; 'cops up' compares several: a,b,c [priority]",
         [](FleetOptions& f, Text v, const Context& c) {
             f.policy = parse_name(v, c.catalogue.policies);
         }},

@@ -27,6 +27,7 @@ struct GuestOptions {
     std::string app;  ///< Path or shipped name; empty when a kernel is given.
     std::vector<std::string> arguments;
     std::vector<std::string> environment;
+    bool samples = false;  ///< With --csv: it may write its raw samples.
 };
 
 /// What concerns all guests of one command.

@@ -177,6 +177,22 @@ std::string parse_name(std::string_view text, std::span<const std::string_view> 
     return std::string(text);
 }
 
+std::vector<std::string>
+parse_names(std::string_view text, std::span<const std::string_view> names) {
+    std::vector<std::string> found;
+    for (bool more = true; more;) {
+        const std::size_t comma = text.find(',');
+        std::string name = parse_name(text.substr(0, comma), names);
+        if (std::ranges::find(found, name) != found.end()) {
+            throw BadValue(fmt::format("'{}' is given twice; give each once", name));
+        }
+        found.push_back(std::move(name));
+        more = comma != std::string_view::npos;
+        text.remove_prefix(more ? comma + 1 : text.size());
+    }
+    return found;
+}
+
 vmm::Grant parse_grant(std::string_view text, const std::filesystem::path& base) {
     const auto bad = [text](std::string_view why) {
         return BadValue(fmt::format(

@@ -40,6 +40,10 @@ std::vector<unsigned> parse_cpu_list(std::string_view text);
 /// One of `names`. Throws BadValue, with a guess of what was meant.
 std::string parse_name(std::string_view text, std::span<const std::string_view> names);
 
+/// Several of them, divided by commas, each once and in the order given. Throws BadValue.
+std::vector<std::string>
+parse_names(std::string_view text, std::span<const std::string_view> names);
+
 /// NAME=file:PATH[:ro|:rw] or NAME=dir:PATH[:ro|:rw], read-only by default. A relative PATH is
 /// taken from `base` when that isn't empty. Throws BadValue.
 vmm::Grant parse_grant(std::string_view text, const std::filesystem::path& base);

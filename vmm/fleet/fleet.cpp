@@ -118,6 +118,13 @@ Result<void> check(const FleetConfig& config) {
             fmt::format("policy {} has no quantum; only rr has one", config.policy)
         );
     }
+    if (std::ranges::all_of(config.guests, &GuestConfig::background)) {
+        return fail(
+            ErrorKind::configuration,
+            "every guest is in the background, so the fleet would end at once; at least one must "
+            "not be"
+        );
+    }
     std::set<std::string_view> names;
     std::uint64_t shares = 0;
     for (const GuestConfig& guest : config.guests) {
@@ -242,6 +249,21 @@ struct Fleet::Impl {
         signal.notify_all();
     }
 
+    /// Ends the guests in the background when all others have ended.
+    void stop_background(const std::vector<bool>& ended) {
+        for (std::size_t i = 0; i < guests.size(); ++i) {
+            if (!ended[i] && !config.guests[i].background) {
+                return;
+            }
+        }
+        for (std::size_t i = 0; i < guests.size(); ++i) {
+            if (!ended[i]) {
+                guests[i]->stop();
+            }
+        }
+        mark_changed();
+    }
+
     /// The control thread: leads guests through the ends of their lives, off the workers.
     void run_control() {
         pthread_setname_np(pthread_self(), "cops-fleet");
@@ -257,6 +279,9 @@ struct Fleet::Impl {
                     ended[i] = true;
                     ++ended_now;
                 }
+            }
+            if (ended_now != 0) {
+                stop_background(ended);
             }
             lock.lock();
             running -= ended_now;

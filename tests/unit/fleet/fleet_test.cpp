@@ -97,6 +97,13 @@ TEST(FleetConfig, what_makes_no_fleet_is_refused) {
     EXPECT_NE(names.find("two guests have the name a"), std::string::npos);
 }
 
+TEST(FleetConfig, some_guest_must_not_be_in_the_background) {
+    GuestConfig config = guest("poweroff");
+    config.background = true;
+    const std::string said = error_of({.guests = {config}});
+    EXPECT_NE(said.find("every guest is in the background"), std::string::npos) << said;
+}
+
 TEST(FleetConfig, a_bad_grant_names_guest_and_grant) {
     GuestConfig config = guest("poweroff");
     config.grants = {{.name = "data", .path = "/nonexistent/file"}};
@@ -202,6 +209,34 @@ TEST(Fleet, one_guest_is_stopped_and_others_go_on) {
     fleet->console_input(1, std::string("a"));
     consoles.wait_for(1, "a");
     fleet->stop(7);  // there is none
+}
+
+TEST(Fleet, guests_in_the_background_end_when_the_others_have_ended) {
+    Consoles consoles;
+    FleetConfig config{.guests = {guest("spin"), guest("poweroff", "first"), guest("idle")}};
+    config.guests[0].background = true;
+    config.guests[2].background = true;
+    config.guests.push_back(guest("status", "second"));
+    auto fleet = start(config, consoles);
+    fleet->wait();
+    const FleetReport report = fleet->report();
+    EXPECT_EQ(report.guests[0].outcome.ending, Ending::stopped);
+    EXPECT_EQ(report.guests[1].outcome.ending, Ending::powered_off);
+    EXPECT_EQ(report.guests[2].outcome.ending, Ending::stopped);
+    EXPECT_EQ(report.guests[3].outcome.ending, Ending::powered_off);
+}
+
+TEST(Fleet, a_guest_in_the_background_may_end_before_the_others) {
+    Consoles consoles;
+    FleetConfig config{.guests = {guest("poweroff"), guest("spin")}};
+    config.guests[0].background = true;
+    auto fleet = start(config, consoles);
+    while (fleet->state(0) != GuestState::ended) {
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(fleet->state(1), GuestState::running);
+    fleet->stop();
+    fleet->wait();
 }
 
 TEST(Fleet, a_guest_without_the_driver_cannot_be_asked_to_power_off) {

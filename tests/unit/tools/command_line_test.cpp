@@ -243,7 +243,8 @@ TEST(UpCommandLine, options_override_wherever_they_stand) {
           }}) {
         const auto command = std::get<UpCommand>(parse(words));
         EXPECT_EQ(command.file, "f.toml");
-        EXPECT_EQ(command.policy, "fair");
+        EXPECT_THAT(command.policies, ElementsAre("fair"));
+        EXPECT_FALSE(is_experiment(command));
         EXPECT_EQ(command.workers, 2U);
         EXPECT_EQ(command.poll_us, 0U);
         EXPECT_EQ(command.pin, std::vector<unsigned>({1, 2}));
@@ -254,10 +255,42 @@ TEST(UpCommandLine, options_override_wherever_they_stand) {
 
 TEST(UpCommandLine, without_options_the_file_decides) {
     const auto command = std::get<UpCommand>(parse({"up", "f.toml"}));
-    EXPECT_EQ(command.policy, std::nullopt);
+    EXPECT_THAT(command.policies, IsEmpty());
     EXPECT_EQ(command.workers, std::nullopt);
     EXPECT_EQ(command.pin, std::nullopt);
     EXPECT_FALSE(command.no_boards);
+}
+
+TEST(UpCommandLine, several_policies_repeats_or_results_make_an_experiment) {
+    const auto command = std::get<UpCommand>(
+        parse({"up", "--policy", "rr,fair", "--repeat", "3", "--csv", "out", "f.toml"})
+    );
+    EXPECT_THAT(command.policies, ElementsAre("rr", "fair"));
+    EXPECT_EQ(command.repeat, 3U);
+    EXPECT_EQ(command.csv, "out");
+    for (const Words& words :
+         {Words{"up", "f.toml", "--policy", "rr,fair"},
+          Words{"up", "f.toml", "--repeat", "1"},
+          Words{"up", "f.toml", "--csv", "d"}}) {
+        EXPECT_TRUE(is_experiment(std::get<UpCommand>(parse(words))));
+    }
+}
+
+TEST(UpCommandLine, mistakes_about_experiments_are_usage_errors) {
+    const auto error = [](const Words& options) {
+        Words words{"up", "f.toml"};
+        words.insert(words.end(), options.begin(), options.end());
+        return usage_error(words);
+    };
+    EXPECT_THAT(error({"--policy", "fair,lottery"}), HasSubstr("'lottery' is not known"));
+    EXPECT_THAT(error({"--policy", "fair,fair"}), HasSubstr("'fair' is given twice"));
+    EXPECT_THAT(error({"--policy", "fair,"}), HasSubstr("--policy: ''"));
+    EXPECT_THAT(error({"--repeat", "0"}), HasSubstr("give a number from 1 to 10000"));
+    EXPECT_THAT(error({"--csv", ""}), HasSubstr("--csv: an empty path"));
+    EXPECT_THAT(error({"--repeat", "2", "--json", "r"}), HasSubstr("--json is for one run"));
+    EXPECT_THAT(error({"--csv", "d", "--control", "s"}), HasSubstr("--control is for one run"));
+    EXPECT_THAT(usage_error({"run", "--policy", "fair,rr", "a"}), HasSubstr("'fair,rr'"));
+    EXPECT_THAT(usage_error({"run", "--repeat", "2", "a"}), HasSubstr("unknown option"));
 }
 
 TEST(UpCommandLine, mistakes_are_usage_errors) {

@@ -78,6 +78,8 @@ timebase = 10000000
 cops-device-id = 42
 dump-dtb = "a.dtb"
 no-boards = true
+background = true
+samples = true
 no-reboot = true
 [[guest]]
 kernel = "Image"
@@ -112,12 +114,16 @@ no-boards = false
     EXPECT_EQ(a.config.dump_dtb, "/fleets/a.dtb");
     EXPECT_FALSE(a.config.boards);
     EXPECT_FALSE(a.config.reboot);
+    EXPECT_TRUE(a.config.background);
+    EXPECT_TRUE(a.samples);
     const GuestOptions& b = fleet.guests[1];
     EXPECT_EQ(b.config.name, "guest2");
     EXPECT_EQ(b.config.kernel, "/fleets/Image");
     EXPECT_EQ(b.config.tenant.nice, std::nullopt);
     EXPECT_EQ(b.config.memory_bytes, std::uint64_t{256} << 20);
     EXPECT_TRUE(b.config.boards);
+    EXPECT_FALSE(b.config.background);
+    EXPECT_FALSE(b.samples);
 }
 
 TEST(FleetFile, an_application_with_a_slash_is_a_path_from_the_file) {

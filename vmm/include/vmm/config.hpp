@@ -92,6 +92,8 @@ struct GuestConfig {
     bool boards = true;  ///< Offer VIRTIO_COPS_F_BOARD; false: the host is blind to claims.
     bool user_interrupts = true;  ///< Announce the N extension.
     bool reboot = true;           ///< False: a guest that asks for reset ends with Ending::reset.
+    /// The fleet does not wait for it: when all others have ended, it is ended (Ending::stopped).
+    bool background = false;
     /// What Fleet::save() returned for a guest of the same shape: continue there instead of
     /// booting.
     std::vector<std::uint8_t> saved_state;
