@@ -12,35 +12,49 @@
 
 namespace {
 
+constexpr unsigned kLongestBatch = 64;  // More switches than a batch may wait for.
+
 cops::Task<> read_byte(int fd) {
     std::array<std::byte, 1> byte;
     check((co_await cops::read(fd, byte, 0)) == 1u, "read");
 }
 
 // On a hart of its own, which is kept busy so that it submits nothing for now.
-cops::Task<> keep_batched(int fd, std::atomic<std::uint64_t>& reader, std::atomic<bool>& moved) {
+struct Batched {
+    std::atomic<std::uint64_t> reader = 0;
+    std::atomic<bool> moved = false;
+    std::atomic<bool> submitted = false;
+};
+
+cops::Task<> keep_batched(int fd, Batched& batched) {
     cops::set_batching(UINT32_MAX);
     const cops::TaskId id = cops::spawn(read_byte(fd), 40);
     while (cops::state(id) != cops::State::waiting) {
         co_await cops::yield();
     }
-    reader = id.value();
-    while (!moved) {
+    batched.reader = id.value();
+    while (!batched.moved) {
         co_await cops::yield();
     }
     cops::set_batching(0);
+    for (unsigned i = 0; i < kLongestBatch; ++i) {
+        co_await cops::yield();
+    }
+    batched.submitted = true;  // and given its new level, in one go
 }
 
 cops::Task<cops::TaskId> move_batched(int fd) {
     check(cops::alloc_cpu(2) == 2u, "two harts");
-    static std::atomic<std::uint64_t> reader = 0;
-    static std::atomic<bool> moved = false;
-    const cops::TaskId keeper = cops::spawn(keep_batched(fd, reader, moved), 40);
-    while (reader == 0) {  // this hart does nothing else: the other one has taken it
+    static Batched batched;
+    const cops::TaskId keeper = cops::spawn(keep_batched(fd, batched), 40);
+    // This hart does nothing else, so that the other one takes it and keeps it.
+    while (batched.reader == 0) {
     }
-    const cops::TaskId id(reader);
+    const cops::TaskId id(batched.reader);
     check(cops::set_priority(id, 4).has_value(), "set_priority");
-    moved = true;
+    batched.moved = true;
+    while (!batched.submitted) {
+    }
     co_await cops::join(keeper);
     co_return id;
 }

@@ -433,10 +433,13 @@ protected:
     ~InFlight() override { ::close(writer_); }
 
     [[nodiscard]] ProcessResult
-    run_at_pipe(std::vector<std::string> words, const char* harts = "1") const {
+    run_at_pipe(std::vector<std::string> words, const std::string& harts = "1") const {
         words.emplace_back("/host/p");
         const std::string grant = "p=file:" + pipe_.string() + ":rw";
-        return run(words, {"--cpus", harts, "--json", report_.string(), "--grant", grant});
+        return run(
+            words,
+            {"--cpus", harts, "--workers", harts, "--json", report_.string(), "--grant", grant}
+        );
     }
 
     /// What the host counted at a level.
