@@ -2,6 +2,7 @@
 #include "control/client.hpp"
 
 #include "control/unix_socket.hpp"
+#include "options/tenant_keys.hpp"
 #include "report/table.hpp"
 #include "support/failure.hpp"
 
@@ -122,6 +123,19 @@ std::string stop_text(const Json& reply) {
     return text;
 }
 
+std::string tenant_text(const Json& reply) {
+    std::string text;
+    for (const Json& guest : reply.at("guests")) {
+        text += guest.at("name").get_ref<const std::string&>() + ":";
+        for (const auto& [key, value] : guest.at("tenant").items()) {
+            text +=
+                fmt::format(" {}={}", key, value.is_null() ? std::string(kNoLimit) : value.dump());
+        }
+        text += "\n";
+    }
+    return text;
+}
+
 }  // namespace
 
 std::string reply_text(const Request& request, const std::string& reply, bool json) {
@@ -140,9 +154,10 @@ std::string reply_text(const Request& request, const std::string& reply, bool js
         if (json) {
             return reply + "\n";
         }
-        return request.verb == Verb::ps     ? ps_text(parsed)
-               : request.verb == Verb::stop ? stop_text(parsed)
-                                            : std::string();
+        return request.verb == Verb::ps       ? ps_text(parsed)
+               : request.verb == Verb::stop   ? stop_text(parsed)
+               : request.verb == Verb::tenant ? tenant_text(parsed)
+                                              : std::string();
     } catch (const Json::exception& error) {
         throw Failure(
             vmm::ErrorKind::internal,

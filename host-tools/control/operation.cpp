@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/operation.hpp"
 
+#include "options/tenant_keys.hpp"
+#include "options/values.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -13,7 +16,7 @@ constexpr std::chrono::seconds kPauseTime{10};
 // A guest that was ended leaves its workers at once, unless one of them waits for a reader.
 constexpr std::chrono::seconds kLeaveTime{1};
 
-bool has_ended(const FleetHandle& fleet, const StoppedGuest& one) {
+bool has_ended(const FleetHandle& fleet, const ChosenGuest& one) {
     return fleet.state(one.guest) == vmm::GuestState::ended;
 }
 
@@ -35,6 +38,8 @@ std::optional<std::string> Operation::advance(Clock::time_point now) {
         );
     case Verb::resume:
         return done_reply();
+    case Verb::tenant:
+        return tenant_reply(context_.fleet.report(), guests_);
     case Verb::pause:
         return advance_pause(now);
     case Verb::stop:
@@ -56,9 +61,11 @@ std::optional<Refusal> Operation::begin(const vmm::FleetReport& report, Clock::t
         return set_paused(report, true);
     case Verb::resume:
         return set_paused(report, false);
+    case Verb::tenant:
+        return set_tenants(report);
     case Verb::stop:
         deadline_ = now + request_.timeout;
-        for (StoppedGuest& one : guests_) {
+        for (ChosenGuest& one : guests_) {
             const bool asks = request_.timeout.count() != 0;
             if (!has_ended(context_.fleet, one)
                 && !(asks && context_.fleet.ask_power_off(one.guest))) {
@@ -93,8 +100,32 @@ std::optional<Refusal> Operation::choose_guests(const vmm::FleetReport& report) 
             };
         }
         const auto number = static_cast<std::size_t>(found - names.begin());
-        if (std::ranges::find(guests_, number, &StoppedGuest::guest) == guests_.end()) {
+        if (std::ranges::find(guests_, number, &ChosenGuest::guest) == guests_.end()) {
             guests_.push_back({.guest = number});
+        }
+    }
+    return std::nullopt;
+}
+
+/// Each guest's change is whole or not done at all; those before it in the request stay done.
+std::optional<Refusal> Operation::set_tenants(const vmm::FleetReport& report) {
+    for (const ChosenGuest& one : guests_) {
+        const vmm::GuestReport& guest = report.guests.at(one.guest);
+        if (guest.state == vmm::GuestState::ended) {
+            return Refusal{"refused", fmt::format("guest {} has ended", guest.outcome.name)};
+        }
+    }
+    for (const ChosenGuest& one : guests_) {
+        vmm::Tenant tenant = report.guests.at(one.guest).tenant;
+        try {
+            for (const TenantChange& change : request_.changes) {
+                set_tenant_key(tenant, change.key, change.value);
+            }
+        } catch (const BadValue& bad) {
+            return Refusal{"bad_value", fmt::format("set: {}", bad.what())};
+        }
+        if (const auto set = context_.fleet.set_tenant(one.guest, tenant); !set) {
+            return Refusal{"refused", set.error().message};
         }
     }
     return std::nullopt;
@@ -103,13 +134,13 @@ std::optional<Refusal> Operation::choose_guests(const vmm::FleetReport& report) 
 /// One of those named that has ended already is an error before anything is done; one that ends
 /// meanwhile needs nothing done.
 std::optional<Refusal> Operation::set_paused(const vmm::FleetReport& report, bool paused) {
-    for (const StoppedGuest& one : guests_) {
+    for (const ChosenGuest& one : guests_) {
         const vmm::GuestReport& guest = report.guests.at(one.guest);
         if (guest.state == vmm::GuestState::ended) {
             return Refusal{"refused", fmt::format("guest {} has ended", guest.outcome.name)};
         }
     }
-    for (const StoppedGuest& one : guests_) {
+    for (const ChosenGuest& one : guests_) {
         const auto done =
             paused ? context_.fleet.pause(one.guest) : context_.fleet.resume(one.guest);
         if (!done && !has_ended(context_.fleet, one)) {
@@ -120,7 +151,7 @@ std::optional<Refusal> Operation::set_paused(const vmm::FleetReport& report, boo
 }
 
 std::optional<std::string> Operation::advance_pause(Clock::time_point now) {
-    for (const StoppedGuest& one : guests_) {
+    for (const ChosenGuest& one : guests_) {
         const vmm::GuestState state = context_.fleet.state(one.guest);
         const bool settled = state == vmm::GuestState::paused || state == vmm::GuestState::ended;
         if (!settled && now < deadline_) {
@@ -143,12 +174,12 @@ std::optional<std::string> Operation::advance_pause(Clock::time_point now) {
 }
 
 std::optional<std::string> Operation::advance_stop(Clock::time_point now) {
-    const auto ended = [this](const StoppedGuest& one) { return has_ended(context_.fleet, one); };
+    const auto ended = [this](const ChosenGuest& one) { return has_ended(context_.fleet, one); };
     if (std::ranges::all_of(guests_, ended)) {
         return stop_reply(context_.fleet.report(), guests_);
     }
     if (now >= deadline_) {
-        for (StoppedGuest& one : guests_) {
+        for (ChosenGuest& one : guests_) {
             if (!one.forced && !ended(one)) {
                 force(one, now);
             }
@@ -161,7 +192,7 @@ std::optional<std::string> Operation::advance_stop(Clock::time_point now) {
     return std::nullopt;
 }
 
-void Operation::force(StoppedGuest& guest, Clock::time_point now) {
+void Operation::force(ChosenGuest& guest, Clock::time_point now) {
     guest.forced = true;
     context_.fleet.stop(guest.guest);
     stuck_at_ = now + kLeaveTime;

@@ -37,16 +37,17 @@ public:
 private:
     std::optional<Refusal> begin(const vmm::FleetReport& report, Clock::time_point now);
     std::optional<Refusal> choose_guests(const vmm::FleetReport& report);
+    std::optional<Refusal> set_tenants(const vmm::FleetReport& report);
     std::optional<Refusal> set_paused(const vmm::FleetReport& report, bool paused);
     std::optional<std::string> advance_pause(Clock::time_point now);
     std::optional<std::string> advance_stop(Clock::time_point now);
-    void force(StoppedGuest& guest, Clock::time_point now);
+    void force(ChosenGuest& guest, Clock::time_point now);
 
     const Context& context_;
     Request request_;
     bool begun_ = false;
-    std::vector<StoppedGuest> guests_;  // those that it is for
-    Clock::time_point deadline_;        // of pause; of stop: when guests are ended by force
+    std::vector<ChosenGuest> guests_;  // those that it is for
+    Clock::time_point deadline_;       // of pause; of stop: when guests are ended by force
     std::optional<Clock::time_point> stuck_at_;
 };
 

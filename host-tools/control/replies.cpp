@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/replies.hpp"
 
+#include "report/tenant.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <string_view>
@@ -79,6 +81,7 @@ std::string ps_reply(const vmm::FleetReport& report) {
             {"name", guest.outcome.name},
             {"state", name_of(guest.state)},
             {"engine", guest.engine},
+            {"tenant", tenant_json(guest.tenant)},
             {"vcpus", Json::array()},
         };
         for (std::size_t i = 0; i < guest.vcpus.size(); ++i) {
@@ -93,9 +96,9 @@ std::string stats_reply(const vmm::FleetReport& report, const RunFacts& facts) {
     return R"({"ok":true,"report":)" + json_report(report, facts, Layout::line) + "}\n";
 }
 
-std::string stop_reply(const vmm::FleetReport& report, std::span<const StoppedGuest> stopped) {
+std::string stop_reply(const vmm::FleetReport& report, std::span<const ChosenGuest> stopped) {
     Json reply{{"ok", true}, {"guests", Json::array()}};
-    for (const StoppedGuest& one : stopped) {
+    for (const ChosenGuest& one : stopped) {
         const vmm::GuestOutcome& outcome = report.guests.at(one.guest).outcome;
         reply["guests"].push_back({
             {"name", outcome.name},
@@ -103,6 +106,17 @@ std::string stop_reply(const vmm::FleetReport& report, std::span<const StoppedGu
             {"status", outcome.status},
             {"forced", one.forced},
         });
+    }
+    return line(reply);
+}
+
+std::string tenant_reply(const vmm::FleetReport& report, std::span<const ChosenGuest> changed) {
+    Json reply{{"ok", true}, {"guests", Json::array()}};
+    for (const ChosenGuest& one : changed) {
+        const vmm::GuestReport& guest = report.guests.at(one.guest);
+        reply["guests"].push_back(
+            {{"name", guest.outcome.name}, {"tenant", tenant_json(guest.tenant)}}
+        );
     }
     return line(reply);
 }

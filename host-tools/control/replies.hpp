@@ -18,12 +18,13 @@ std::string done_reply();
 std::string ps_reply(const vmm::FleetReport& report);
 std::string stats_reply(const vmm::FleetReport& report, const RunFacts& facts);
 
-/// A guest that `stop` was for.
-struct StoppedGuest {
+/// A guest that a request is for.
+struct ChosenGuest {
     std::size_t guest = 0;
-    bool forced =
-        false;  ///< It was ended, since it could not be asked or did not power off in time.
+    bool forced = false;  ///< By `stop`: it was ended, since it could not be asked or did not power
+                          ///< off in time.
 };
-std::string stop_reply(const vmm::FleetReport& report, std::span<const StoppedGuest> stopped);
+std::string stop_reply(const vmm::FleetReport& report, std::span<const ChosenGuest> stopped);
+std::string tenant_reply(const vmm::FleetReport& report, std::span<const ChosenGuest> changed);
 
 }  // namespace tools

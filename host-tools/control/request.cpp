@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/request.hpp"
 
+#include "options/tenant_keys.hpp"
+#include "options/values.hpp"
 #include "support/suggest.hpp"
 
 #include <fmt/format.h>
@@ -16,7 +18,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 5> kVerbs{"ps", "pause", "resume", "stop", "stats"};
+constexpr std::array<std::string_view, 6> kVerbs{
+    "ps", "pause", "resume", "stop", "stats", "tenant"
+};
 
 /// What stands in a request, short enough to be shown.
 std::string shown(const Json& value) {
@@ -61,6 +65,7 @@ std::expected<Verb, Refusal> parse_verb(const Json& request) {
 /// Keys beside "verb".
 std::span<const std::string_view> keys_of(Verb verb) {
     static constexpr std::array<std::string_view, 2> kKeys{"guests", "timeout"};
+    static constexpr std::array<std::string_view, 2> kTenantKeys{"guests", "set"};
     switch (verb) {
     case Verb::ps:
     case Verb::stats:
@@ -70,6 +75,8 @@ std::span<const std::string_view> keys_of(Verb verb) {
         return std::span(kKeys).first(1);
     case Verb::stop:
         return kKeys;
+    case Verb::tenant:
+        return kTenantKeys;
     }
     return {};
 }
@@ -104,6 +111,52 @@ std::optional<Refusal> set_timeout(const Json& value, Request& request) {
         };
     }
     request.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+    return std::nullopt;
+}
+
+std::optional<Refusal> set_changes(const Json& value, Request& request) {
+    if (!value.is_object() || value.empty()) {
+        return Refusal{
+            "bad_value",
+            fmt::format(
+                "set: {} is not accepted; give an object with some of {}",
+                shown(value),
+                enumerate(tenant_keys())
+            )
+        };
+    }
+    vmm::Tenant scratch;
+    for (const auto& [key, wanted] : value.items()) {
+        TenantChange change{.key = key, .value = std::string(kNoLimit)};
+        if (!wanted.is_null()) {
+            change.value = wanted.is_number_integer() ? wanted.dump() : shown(wanted);
+        }
+        try {
+            set_tenant_key(scratch, change.key, change.value);
+        } catch (const BadValue& bad) {
+            return Refusal{"bad_value", fmt::format("set: {}", bad.what())};
+        }
+        request.changes.push_back(std::move(change));
+    }
+    return std::nullopt;
+}
+
+std::optional<Refusal> set_key(std::string_view key, const Json& value, Request& request) {
+    if (key == "guests") {
+        return set_guests(value, request);
+    }
+    return key == "set" ? set_changes(value, request) : set_timeout(value, request);
+}
+
+/// What only the whole request shows.
+std::optional<Refusal> check_whole(const Request& request) {
+    if (request.verb == Verb::tenant && (request.guests.empty() || request.changes.empty())) {
+        return Refusal{
+            "bad_request",
+            "tenant needs both: \"guests\", an array of names, and \"set\", an object with what "
+            "shall change"
+        };
+    }
     return std::nullopt;
 }
 
@@ -147,10 +200,12 @@ std::expected<Request, Refusal> parse_request(std::string_view line) {
                 )
             );
         }
-        const auto bad = key == "guests" ? set_guests(value, request) : set_timeout(value, request);
-        if (bad) {
+        if (const auto bad = set_key(key, value, request)) {
             return std::unexpected(*bad);
         }
+    }
+    if (const auto bad = check_whole(request)) {
+        return std::unexpected(*bad);
     }
     return request;
 }
@@ -162,6 +217,11 @@ std::string request_line(const Request& request) {
     }
     if (request.verb == Verb::stop) {
         json["timeout"] = static_cast<double>(request.timeout.count()) / 1000;
+    }
+    for (const TenantChange& change : request.changes) {
+        // What is no number was refused, or takes a limit away.
+        json["set"][change.key] =
+            change.value == kNoLimit ? Json(nullptr) : Json::parse(change.value, nullptr, false);
     }
     return json.dump() + "\n";
 }

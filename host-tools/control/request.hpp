@@ -18,13 +18,20 @@ inline constexpr std::chrono::seconds kPowerOffTime{5};
 inline constexpr std::chrono::seconds kMaxPowerOffTime{3600};
 
 /// What a client of the control socket may ask for.
-enum class Verb : std::uint8_t { ps, pause, resume, stop, stats };
+enum class Verb : std::uint8_t { ps, pause, resume, stop, stats, tenant };
+
+/// A key of a tenant and what it shall be, as tools::set_tenant_key() takes them.
+struct TenantChange {
+    std::string key;
+    std::string value;
+};
 
 /// One request (docs/design/control.md).
 struct Request {
     Verb verb = Verb::ps;
     std::vector<std::string> guests;                    ///< By name; empty: all.
     std::chrono::milliseconds timeout = kPowerOffTime;  ///< Of stop.
+    std::vector<TenantChange> changes;                  ///< Of tenant, in the order given.
 };
 
 /// Why a request is not carried out.

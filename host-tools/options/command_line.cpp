@@ -3,6 +3,7 @@
 
 #include "options/fleet_file.hpp"
 #include "options/help.hpp"
+#include "options/tenant_keys.hpp"
 #include "options/values.hpp"
 #include "support/failure.hpp"
 #include "support/suggest.hpp"
@@ -315,6 +316,37 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
     return command;
 }
 
+/// set GUEST... KEY=VALUE...
+void read_tenant_words(const Words& words, std::string_view hint, Request& request) {
+    if (words.empty() || words.front() != "set") {
+        throw usage_failure(fmt::format(
+            "'cops tenant' can do one thing: 'cops tenant set GUEST... KEY=VALUE...' ({})", hint
+        ));
+    }
+    vmm::Tenant scratch;
+    for (const std::string& word : std::span(words).subspan(1)) {
+        const std::size_t equals = word.find('=');
+        if (equals == std::string::npos) {
+            request.guests.push_back(word);
+            continue;
+        }
+        TenantChange change{.key = word.substr(0, equals), .value = word.substr(equals + 1)};
+        try {
+            set_tenant_key(scratch, change.key, change.value);
+        } catch (const BadValue& bad) {
+            throw usage_failure(bad.what());
+        }
+        request.changes.push_back(std::move(change));
+    }
+    if (request.guests.empty() || request.changes.empty()) {
+        throw usage_failure(fmt::format(
+            "name a guest and what shall change of it, such as 'cops tenant set web weight=200' "
+            "({})",
+            hint
+        ));
+    }
+}
+
 Command parse_control(Verb verb, std::span<const std::string> words) {
     const std::string_view name = name_of(verb);
     const bool takes_guests = verb != Verb::ps && verb != Verb::stats;
@@ -349,12 +381,16 @@ Command parse_control(Verb verb, std::span<const std::string> words) {
     if (!takes_guests && !rest.empty()) {
         throw usage_failure(fmt::format("'{}' is too much ({})", rest.front(), parser.hint()));
     }
-    command.request.guests = rest;
+    if (verb == Verb::tenant) {
+        read_tenant_words(rest, parser.hint(), command.request);
+    } else {
+        command.request.guests = rest;
+    }
     return command;
 }
 
-constexpr std::array<std::string_view, 8> kCommands{
-    "run", "up", "ps", "pause", "resume", "stop", "stats", "help"
+constexpr std::array<std::string_view, 9> kCommands{
+    "run", "up", "ps", "pause", "resume", "stop", "stats", "tenant", "help"
 };
 
 Command parse_help(std::span<const std::string> words) {

@@ -42,7 +42,7 @@ inline bool is_experiment(const UpCommand& command) {
     return command.policies.size() > 1 || command.repeat.has_value() || !command.csv.empty();
 }
 
-/// `cops ps`, `pause`, `resume`, `stop` and `stats`: asks a running command.
+/// `cops ps`, `pause`, `resume`, `stop`, `stats` and `tenant set`: asks a running command.
 struct ControlCommand {
     std::string control;  ///< Path of its control socket.
     Request request;

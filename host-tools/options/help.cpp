@@ -18,7 +18,7 @@ usage: cops run [OPTIONS] [--] APP [ARGS...]     run one application in a guest
        cops run --kernel FILE [OPTIONS]          boot another kernel
        cops up [OPTIONS] FLEET.toml              run several guests under one policy
        cops up --example                         print a commented fleet file
-       cops ps|pause|resume|stop|stats --control PATH
+       cops ps|pause|resume|stop|stats|tenant --control PATH
                                                  ask a command that runs with --control PATH
        cops help [COMMAND]                       all options
        cops --version
@@ -126,6 +126,17 @@ Prints the report of a running 'cops run' or 'cops up', as --json writes it at t
 options:
 )";
 
+constexpr std::string_view kTenant =
+    R"(usage: cops tenant set --control PATH [--json] GUEST... KEY=VALUE...
+
+Changes what the guests named may claim of the host's time, while they run, and prints what they have
+then. Keys and values are those of a fleet file (see 'cops help up'): base-level, ceiling, weight,
+budget-rate, budget-burst, share; share=none and budget-rate=none take a limit away. It counts at
+once; what has run was charged as it was. Not under linux, linux-nice and linux-fifo.
+
+options:
+)";
+
 constexpr std::string_view kControlExitCodes = R"(
 exit codes:
   0  done                              3  no command can be reached at PATH
@@ -212,8 +223,13 @@ std::string control_text(std::string_view usage, std::string_view topic) {
 }  // namespace
 
 std::string help_text(std::string_view topic) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kControlTopics{
-        {{"ps", kPs}, {"pause", kPause}, {"resume", kResume}, {"stop", kStop}, {"stats", kStats}}
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kControlTopics{
+        {{"ps", kPs},
+         {"pause", kPause},
+         {"resume", kResume},
+         {"stop", kStop},
+         {"stats", kStats},
+         {"tenant", kTenant}}
     };
     for (const auto& [name, usage] : kControlTopics) {
         if (topic == name) {

@@ -205,8 +205,8 @@ constexpr std::array kFleetOptions{
         "write to FILE what the policy was told and what it decided, as lines of JSON",
         [](FleetOptions& f, Text v, const Context& c) { f.record_decisions = parse_path(v, c.base); }},
     FleetOption{"control", "PATH", ValueKind::text, Place::anywhere,
-        "let 'cops ps', 'pause', 'resume', 'stop' and 'stats' reach this run by a socket at PATH; only "
-        "you may use it",
+        "let 'cops ps', 'pause', 'resume', 'stop', 'stats' and 'tenant' reach this run by a socket at "
+        "PATH; only you may use it",
         [](FleetOptions& f, Text v, const Context& c) {
             f.control = parse_socket_path(v, c.base);
         }},

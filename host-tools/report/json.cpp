@@ -2,6 +2,7 @@
 #include "report/json.hpp"
 
 #include "report/levels.hpp"
+#include "report/tenant.hpp"
 #include "run/exit_code.hpp"
 
 #include <nlohmann/json.hpp>
@@ -91,6 +92,7 @@ Json to_json(const vmm::GuestReport& guest) {
         {"ended_ns", guest.ended_ns},
         {"bad_requests", guest.bad_requests},
         {"in_flight", guest.in_flight},
+        {"tenant", tenant_json(guest.tenant)},
         {"vcpus", Json::array()},
         {"levels", Json::array()},
     };

@@ -21,6 +21,7 @@ public:
     virtual bool ask_power_off(std::size_t guest) = 0;
     virtual vmm::Result<void> pause(std::size_t guest) = 0;
     virtual vmm::Result<void> resume(std::size_t guest) = 0;
+    virtual vmm::Result<void> set_tenant(std::size_t guest, const vmm::Tenant& tenant) = 0;
     virtual std::size_t console_input(std::size_t guest, std::span<const char> bytes) = 0;
     virtual std::string debugger_address(std::size_t guest) const = 0;
     virtual vmm::GuestState state(std::size_t guest) const = 0;

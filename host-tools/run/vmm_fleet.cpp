@@ -19,6 +19,9 @@ public:
     vmm::GuestState state(std::size_t guest) const override { return fleet_->state(guest); }
     vmm::Result<void> pause(std::size_t guest) override { return fleet_->pause(guest); }
     vmm::Result<void> resume(std::size_t guest) override { return fleet_->resume(guest); }
+    vmm::Result<void> set_tenant(std::size_t guest, const vmm::Tenant& tenant) override {
+        return fleet_->set_tenant(guest, tenant);
+    }
     std::size_t console_input(std::size_t guest, std::span<const char> bytes) override {
         return fleet_->console_input(guest, bytes);
     }

@@ -486,13 +486,16 @@ FleetReport Fleet::report() const {
     FleetReport report;
     report.policy = impl.config.policy;
     report.workers = impl.config.workers;
+    for (const auto& guest : impl.guests) {
+        report.guests.push_back(guest->report(impl.start_time));
+    }
     {
         const std::lock_guard lock(impl.mutex);
         const Nanos end = impl.running != 0 ? sched::monotonic_now() : impl.end_time;
         report.wall_ns = end - impl.start_time;
-    }
-    for (const auto& guest : impl.guests) {
-        report.guests.push_back(guest->report(impl.start_time));
+        for (std::size_t i = 0; i < report.guests.size(); ++i) {
+            report.guests[i].tenant = impl.config.guests[i].tenant;
+        }
     }
     for (unsigned worker = 0; worker < impl.scheduler->workers(); ++worker) {
         const sched::WorkerTimes times = impl.scheduler->worker_times(worker);

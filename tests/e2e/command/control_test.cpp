@@ -124,6 +124,27 @@ TEST_P(Control, stop_ends_whom_nobody_reads) {
     ::close(reader);
 }
 
+TEST_P(Control, a_tenant_changes_while_its_guest_runs) {
+    RunningCommand run = start_application("compute");
+    ASSERT_TRUE(run.says("ready"));
+    const auto changed = ask({"tenant", "set", "guest", "base-level=20", "budget-rate=250"});
+    EXPECT_EQ(changed.exit_code, 0) << changed.err;
+    EXPECT_EQ(
+        changed.out,
+        "guest: base-level=20 ceiling=0 weight=100 budget-rate=250 budget-burst=10000 share=none\n"
+    );
+    EXPECT_EQ(ps()[0]["tenant"]["base-level"], 20);
+    const auto refused = ask({"tenant", "set", "guest", "share=3000"});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_THAT(refused.err, HasSubstr("share"));
+    EXPECT_EQ(ask({"tenant", "set", "nobody", "weight=5"}).exit_code, 2);
+    // What it claims counts from now on, where everybody sees it.
+    EXPECT_EQ(ask({"tenant", "set", "guest", "base-level=50", "ceiling=50"}).exit_code, 0);
+    EXPECT_TRUE(RunningCommand::eventually([&] { return vcpus()[0]["level"] == 50; }));
+    EXPECT_EQ(ask({"stop"}).exit_code, 0);
+    EXPECT_EQ(run.wait(), 0);
+}
+
 TEST_P(Control, stats_are_the_report_of_now) {
     RunningCommand run = start_application("compute");
     ASSERT_TRUE(run.says("ready"));

@@ -318,6 +318,27 @@ TEST(ControlCommandLine, verbs_take_a_socket_and_what_they_are_for) {
     }
 }
 
+TEST(ControlCommandLine, tenant_takes_guests_and_what_shall_change) {
+    const auto tenant =
+        std::get<ControlCommand>(parse({"tenant", "set", "--control", "s", "a", "weight=7", "b"}));
+    EXPECT_EQ(tenant.request.verb, Verb::tenant);
+    EXPECT_EQ(tenant.request.guests, (Words{"a", "b"}));
+    ASSERT_EQ(tenant.request.changes.size(), 1u);
+    EXPECT_EQ(tenant.request.changes[0].key, "weight");
+    EXPECT_EQ(tenant.request.changes[0].value, "7");
+    const auto error = [](Words words) {
+        words.insert(words.begin(), {"tenant", "--control", "s"});
+        return usage_error(words);
+    };
+    EXPECT_THAT(error({}), HasSubstr("cops tenant set GUEST... KEY=VALUE..."));
+    EXPECT_THAT(error({"get", "a"}), HasSubstr("cops tenant set GUEST... KEY=VALUE..."));
+    EXPECT_THAT(error({"set", "a"}), HasSubstr("what shall change"));
+    EXPECT_THAT(error({"set", "weight=7"}), HasSubstr("name a guest"));
+    EXPECT_THAT(error({"set", "a", "wieght=7"}), HasSubstr("did you mean 'weight'?"));
+    EXPECT_THAT(error({"set", "a", "weight="}), HasSubstr("weight: "));
+    EXPECT_THAT(error({"set", "a", "weight=none"}), HasSubstr("weight: "));
+}
+
 TEST(ControlCommandLine, mistakes_are_told) {
     EXPECT_THAT(usage_error({"ps"}), HasSubstr("give --control PATH"));
     EXPECT_THAT(usage_error({"ps", "--control", "s", "a"}), HasSubstr("'a' is too much"));
@@ -372,7 +393,8 @@ TEST(Help, every_form_prints_and_names_what_it_is_about) {
     for (const std::string_view verb : verb_names()) {
         const std::string name(verb);
         EXPECT_EQ(text({"help", name}), text({name, "--help"}));
-        EXPECT_THAT(text({"help", name}), HasSubstr("usage: cops " + name + " --control PATH"));
+        const std::string words = name == "tenant" ? "tenant set" : name;
+        EXPECT_THAT(text({"help", name}), HasSubstr("usage: cops " + words + " --control PATH"));
     }
     EXPECT_THAT(usage_error({"help", "rnu"}), HasSubstr("did you mean 'run'"));
 }

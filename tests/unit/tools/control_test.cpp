@@ -74,7 +74,7 @@ TEST(ControlRequest, what_is_no_request_is_refused) {
 
 TEST(ControlRequest, unknown_words_are_refused_with_what_would_be_accepted) {
     const std::string verb = refused(R"({"verb":"puase"})", "unknown_verb");
-    EXPECT_THAT(verb, HasSubstr("ps, pause, resume, stop or stats; did you mean 'pause'?"));
+    EXPECT_THAT(verb, HasSubstr("ps, pause, resume, stop, stats or tenant; did you mean 'pause'?"));
     refused(R"({"verb":7})", "unknown_verb");
     refused(R"({"verb":null})", "unknown_verb");
     refused("{\"verb\":" + std::string(1000, '[') + std::string(1000, ']') + "}", "unknown_verb");
@@ -95,6 +95,47 @@ TEST(ControlRequest, bad_values_are_refused_with_what_would_be_accepted) {
         const auto line = std::string(R"({"verb":"stop","timeout":)") + timeout + "}";
         EXPECT_THAT(refused(line, "bad_value"), HasSubstr("give seconds from 0 to 3600"));
     }
+}
+
+TEST(ControlRequest, tenant_changes_are_understood_as_they_are_written) {
+    const Request request{
+        .verb = Verb::tenant,
+        .guests = {"a"},
+        .changes = {{.key = "weight", .value = "200"}, {.key = "share", .value = "none"}},
+    };
+    EXPECT_EQ(
+        request_line(request),
+        R"({"verb":"tenant","guests":["a"],"set":{"weight":200,"share":null}})"
+        "\n"
+    );
+    const auto parsed = parse_request(request_line(request));
+    ASSERT_TRUE(parsed);
+    ASSERT_EQ(parsed->changes.size(), 2u);
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto wanted =
+            std::ranges::find(request.changes, parsed->changes[i].key, &TenantChange::key);
+        ASSERT_NE(wanted, request.changes.end());
+        EXPECT_EQ(parsed->changes[i].value, wanted->value);
+    }
+}
+
+TEST(ControlRequest, tenant_changes_that_nobody_could_make_are_refused) {
+    const auto set = [](std::string_view changes, std::string_view code) {
+        return refused(
+            R"({"verb":"tenant","guests":["a"],"set":)" + std::string(changes) + "}", code
+        );
+    };
+    EXPECT_THAT(set(R"({"wieght":1})", "bad_value"), HasSubstr("did you mean 'weight'?"));
+    EXPECT_THAT(set(R"({"weight":0})", "bad_value"), HasSubstr("1 to 10000"));
+    for (const char* value : {"\"1\"", "1.5", "-1", "1e3", "true", "[]", "{}", "null"}) {
+        set(std::string(R"({"weight":)") + value + "}", "bad_value");
+    }
+    for (const char* changes : {"{}", "[]", "null", "7"}) {
+        EXPECT_THAT(set(changes, "bad_value"), HasSubstr("give an object with some of base-level"));
+    }
+    EXPECT_THAT(refused(R"({"verb":"tenant"})", "bad_request"), HasSubstr("needs both"));
+    refused(R"({"verb":"tenant","guests":["a"]})", "bad_request");
+    refused(R"({"verb":"tenant","set":{"weight":1}})", "bad_request");
 }
 
 class ControlOperation : public ::testing::Test {
@@ -161,6 +202,40 @@ TEST_F(ControlOperation, pause_and_resume_are_for_those_named_or_all) {
     EXPECT_EQ(wrong["error"]["code"], "no_such_guest");
     EXPECT_EQ(wrong["error"]["message"], "there is no guest 'c'; there are: a, b");
     EXPECT_EQ(guests_.report().guests[1].state, vmm::GuestState::running);
+}
+
+Request change(std::vector<std::string> guests, std::vector<TenantChange> changes) {
+    return {.verb = Verb::tenant, .guests = std::move(guests), .changes = std::move(changes)};
+}
+
+TEST_F(ControlOperation, a_tenant_gets_what_was_changed_and_keeps_the_rest) {
+    guests_.contents().guests[1].tenant.share = 300;
+    const Json reply = json_reply_to(change({"b"}, {{"weight", "250"}, {"budget-rate", "500"}}));
+    EXPECT_TRUE(reply["ok"]) << reply;
+    EXPECT_EQ(guests_.report().guests[1].tenant.weight, 250u);
+    EXPECT_EQ(guests_.report().guests[1].tenant.share, 300u);
+    EXPECT_EQ(guests_.report().guests[0].tenant.weight, 100u);
+    const Json expected = Json::parse(R"({"base-level":16,"ceiling":0,"weight":250,
+        "budget-rate":500,"budget-burst":10000,"share":300})");
+    EXPECT_EQ(reply["guests"][0]["tenant"], expected);
+    EXPECT_EQ(json_reply_to({.verb = Verb::ps, .guests = {}})["guests"][1]["tenant"], expected);
+
+    EXPECT_TRUE(json_reply_to(change({"b"}, {{"share", "none"}, {"budget-rate", "none"}}))["ok"]);
+    EXPECT_EQ(guests_.report().guests[1].tenant.share, 0u);
+    EXPECT_EQ(guests_.report().guests[1].tenant.budget_rate, 0u);
+}
+
+TEST_F(ControlOperation, a_tenant_that_would_contradict_itself_stays_as_it_is) {
+    const Json reply = json_reply_to(change({"a"}, {{"weight", "7"}, {"ceiling", "20"}}));
+    EXPECT_EQ(reply["error"]["code"], "refused");
+    EXPECT_THAT(
+        std::string(reply["error"]["message"]), HasSubstr("less urgent than the base level")
+    );
+    EXPECT_EQ(guests_.report().guests[0].tenant.weight, 100u);
+    guests_.contents().guests[0].state = vmm::GuestState::ended;
+    const Json ended = json_reply_to(change({"b", "a"}, {{"weight", "7"}}));
+    EXPECT_THAT(std::string(ended["error"]["message"]), HasSubstr("guest a has ended"));
+    EXPECT_EQ(guests_.report().guests[1].tenant.weight, 100u) << "before anything was done";
 }
 
 TEST_F(ControlOperation, a_guest_that_does_not_pause_is_told_after_a_while) {

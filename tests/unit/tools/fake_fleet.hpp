@@ -41,6 +41,14 @@ public:
     vmm::Result<void> resume(std::size_t guest) override {
         return set(guest, vmm::GuestState::running);
     }
+    vmm::Result<void> set_tenant(std::size_t guest, const vmm::Tenant& tenant) override {
+        const std::lock_guard lock(mutex_);
+        if (const auto wrong = vmm::contradiction(tenant, 2); !wrong.empty()) {
+            return vmm::fail(vmm::ErrorKind::configuration, std::string(wrong));
+        }
+        report_.guests.at(guest).tenant = tenant;
+        return {};
+    }
     std::size_t console_input(std::size_t, std::span<const char>) override { return 0; }
     std::string debugger_address(std::size_t) const override { return {}; }
     vmm::GuestState state(std::size_t guest) const override {

@@ -75,6 +75,7 @@ public:
     vmm::GuestState state(std::size_t) const override { return vmm::GuestState::running; }
     vmm::Result<void> pause(std::size_t) override { return {}; }
     vmm::Result<void> resume(std::size_t) override { return {}; }
+    vmm::Result<void> set_tenant(std::size_t, const vmm::Tenant&) override { return {}; }
     std::size_t console_input(std::size_t, std::span<const char> bytes) override {
         const std::lock_guard lock(mutex_);
         got_ += bytes.front();  // A narrow FIFO: the session has to come back.

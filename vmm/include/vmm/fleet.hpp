@@ -98,6 +98,7 @@ struct GuestReport {
     GuestOutcome outcome;
     GuestState state = GuestState::created;
     std::string engine;  ///< The one that executes it, also where the configuration says "auto".
+    Tenant tenant;       ///< As it counts now: Fleet::set_tenant().
     std::vector<VcpuReport> vcpus;
     std::array<LevelReport, kLevels + 1> levels{};  ///< [64]: work without a level.
     std::uint64_t bad_requests = 0;
