@@ -175,6 +175,7 @@ public:
     bool ask_power_off(std::size_t) override { return false; }
     vmm::Result<void> pause(std::size_t) override { return {}; }
     vmm::Result<void> resume(std::size_t) override { return {}; }
+    vmm::Result<void> set_tenant(std::size_t, const vmm::Tenant&) override { return {}; }
     std::size_t console_input(std::size_t, std::span<const char>) override { return 0; }
     std::string debugger_address(std::size_t) const override { return {}; }
     vmm::GuestState state(std::size_t) const override { return vmm::GuestState::running; }
