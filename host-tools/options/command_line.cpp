@@ -250,7 +250,9 @@ void parse_experiment(const Parser& parser, const ValueContext& context, UpComma
 
 /// What belongs to one run has no meaning where there are several.
 void refuse_of_one_run(const Parser& parser) {
-    constexpr std::array<std::string_view, 3> kOfOneRun{"json", "control", "metrics"};
+    constexpr std::array<std::string_view, 4> kOfOneRun{
+        "json", "control", "metrics", "record-decisions"
+    };
     for (const std::string_view name : kOfOneRun) {
         if (parser.has(name)) {
             throw usage_failure(fmt::format(

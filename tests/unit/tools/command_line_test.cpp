@@ -289,6 +289,7 @@ TEST(UpCommandLine, mistakes_about_experiments_are_usage_errors) {
     EXPECT_THAT(error({"--csv", ""}), HasSubstr("--csv: an empty path"));
     EXPECT_THAT(error({"--repeat", "2", "--json", "r"}), HasSubstr("--json is for one run"));
     EXPECT_THAT(error({"--csv", "d", "--control", "s"}), HasSubstr("--control is for one run"));
+    EXPECT_THAT(error({"--repeat", "2", "--record-decisions", "r"}), HasSubstr("for one run"));
     EXPECT_THAT(usage_error({"run", "--policy", "fair,rr", "a"}), HasSubstr("'fair,rr'"));
     EXPECT_THAT(usage_error({"run", "--repeat", "2", "a"}), HasSubstr("unknown option"));
 }
