@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/replies.hpp"
 
+#include "report/names.hpp"
 #include "report/tenant.hpp"
 
 #include <nlohmann/json.hpp>
@@ -11,42 +12,6 @@ namespace tools {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string_view name_of(vmm::GuestState state) {
-    switch (state) {
-    case vmm::GuestState::created:
-        return "created";
-    case vmm::GuestState::running:
-        return "running";
-    case vmm::GuestState::saving:
-        return "saving";
-    case vmm::GuestState::paused:
-        return "paused";
-    case vmm::GuestState::held:
-        return "held";
-    case vmm::GuestState::ending:
-        return "ending";
-    case vmm::GuestState::ended:
-        break;
-    }
-    return "ended";
-}
-
-std::string_view name_of(vmm::VcpuState state) {
-    switch (state) {
-    case vmm::VcpuState::idle:
-        return "idle";
-    case vmm::VcpuState::ready:
-        return "ready";
-    case vmm::VcpuState::running:
-        return "running";
-    case vmm::VcpuState::stopped:
-        return "stopped";
-    case vmm::VcpuState::off:
-        break;
-    }
-    return "off";
-}
 
 Json vcpu_json(const vmm::VcpuReport& vcpu, std::size_t number) {
     const bool competes =

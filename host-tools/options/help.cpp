@@ -62,7 +62,8 @@ constexpr std::string_view kUp =
        cops up --example
 
 Runs the guests of a fleet file in one process under one policy. Each line that a guest prints gets
-its name in front; guests get no input. At the end a table shows what each guest did at each level.
+its name in front; guests get no input. On a terminal a live table stands below the lines. At the end
+a table shows what each guest did at each level.
 'cops up --example' prints a commented fleet file.
 
 Several policies (--policy a,b,c), --repeat or --csv make an experiment: the fleet runs afresh under

@@ -93,6 +93,7 @@ Json to_json(const vmm::GuestReport& guest) {
         {"bad_requests", guest.bad_requests},
         {"in_flight", guest.in_flight},
         {"tenant", tenant_json(guest.tenant)},
+        {"budget_left_ns", guest.budget_left_ns ? Json(*guest.budget_left_ns) : Json(nullptr)},
         {"vcpus", Json::array()},
         {"levels", Json::array()},
     };

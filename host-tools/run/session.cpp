@@ -3,6 +3,7 @@
 
 #include "console/escape.hpp"
 #include "console/line_prefixer.hpp"
+#include "console/live_view.hpp"
 #include "console/message.hpp"
 #include "console/output.hpp"
 #include "console/terminal.hpp"
@@ -104,6 +105,7 @@ public:
 private:
     void console_output(std::size_t guest, std::span<const char> bytes);
     void attend();
+    void show();
     int patience() const;
     void end(bool ask);
     void read_input();
@@ -127,6 +129,9 @@ private:
     bool stopped_ = false;                       // the end was asked for
     std::optional<Clock::time_point> force_at_;  // guests that were asked to power off must have
     Output output_;
+    std::optional<LiveView> view_;  // of a fleet, on a terminal
+    vmm::FleetReport shown_;
+    Clock::time_point show_at_ = Clock::now();
     std::vector<LinePrefixer> prefixers_;
     std::optional<AtomicFile> json_;
     std::vector<std::unique_ptr<AtomicFile>> device_trees_;
@@ -165,6 +170,9 @@ Session::Session(
     for (const vmm::GuestConfig& guest : config_.guests) {
         prefixers_.emplace_back(guest.name, width);
     }
+    if (!options.console && LiveView::is_possible(options.output)) {
+        view_.emplace(output_);
+    }
     if (!options.control.empty() || options.metrics) {
         server_.emplace(ServerOptions{
             .control = options.control,
@@ -183,8 +191,20 @@ void Session::console_output(std::size_t guest, std::span<const char> bytes) {
     if (options_.console) {
         output_.write({bytes.data(), bytes.size()});
     } else if (const auto lines = prefixers_.at(guest).feed(bytes); !lines.empty()) {
-        output_.write(lines);
+        view_ ? view_->write(lines) : output_.write(lines);
     }
+}
+
+/// The live table, a few times a second.
+void Session::show() {
+    constexpr std::chrono::milliseconds kInterval{500};
+    if (!view_ || Clock::now() < show_at_) {
+        return;
+    }
+    show_at_ = Clock::now() + kInterval;
+    vmm::FleetReport now = fleet_->report();
+    view_->draw(live_table(now, shown_, LiveView::size_of(options_.output)));
+    shown_ = std::move(now);
 }
 
 int Session::run() {
@@ -242,6 +262,7 @@ void Session::attend() {
             read_input();
         }
         give_input();
+        show();
         if (asked_.exchange(false)) {
             say(options_.messages, fleet_->describe());
         }
@@ -262,10 +283,12 @@ int Session::patience() const {
     if (!typed_.empty()) {
         return kRetryMilliseconds;  // a guest has no way to tell when it reads its console
     }
-    if (!force_at_) {
+    if (!force_at_ && !view_) {
         return -1;
     }
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*force_at_ - Clock::now());
+    auto next = view_ ? show_at_ : Clock::time_point::max();
+    next = std::min(next, force_at_.value_or(next));
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
     return static_cast<int>(std::max(left, std::chrono::milliseconds(0)).count());
 }
 
@@ -354,6 +377,9 @@ int Session::finish() {
     const vmm::FleetReport report = fleet_->report();
     // From here on a signal ends the process at once: nothing that needs an orderly end is left.
     signals_.stop_delivery();
+    if (view_) {
+        view_->hide();
+    }
     if (!options_.console) {
         for (LinePrefixer& prefixer : prefixers_) {
             output_.write(prefixer.finish());

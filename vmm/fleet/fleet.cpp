@@ -495,6 +495,8 @@ FleetReport Fleet::report() const {
         report.wall_ns = end - impl.start_time;
         for (std::size_t i = 0; i < report.guests.size(); ++i) {
             report.guests[i].tenant = impl.config.guests[i].tenant;
+            report.guests[i].budget_left_ns =
+                impl.scheduler->budget_left({.guest = static_cast<std::uint32_t>(i)});
         }
     }
     for (unsigned worker = 0; worker < impl.scheduler->workers(); ++worker) {

@@ -124,4 +124,27 @@ TEST_F(AtTerminal, a_background_job_leaves_it_alone) {
     EXPECT_THAT(terminal.output(), HasSubstr("code=34\n"));
 }
 
+TEST_F(AtTerminal, a_fleet_shows_a_live_table_that_is_gone_at_the_end) {
+    const test_support::TemporaryDirectory directory;
+    const std::string fleet = directory / "fleet.toml";
+    test_support::write_file(
+        fleet,
+        "[[guest]]\nname = \"spinner\"\nbudget-rate = 100\nkernel = \"" + guest("bare-spin")
+            + "\"\n"
+    );
+    Terminal terminal(
+        "stty -g; " + std::string(COPS_COMMAND) + " up " + fleet + "; echo code=$?; stty -g"
+    );
+    ASSERT_TRUE(terminal.wait_for("spinner | ready\n")) << terminal.output();
+    EXPECT_TRUE(terminal.wait_for("policy priority, 1 worker busy ")) << terminal.output();
+    EXPECT_TRUE(terminal.wait_for("spinner     0  running     16  ")) << terminal.output();
+    ::kill(terminal.child(), SIGINT);
+    EXPECT_TRUE(terminal.wait_for("cops: ended by SIGINT")) << terminal.output();
+    expect_end(terminal, 128 + SIGINT);
+    // What was erased last is erased before the table of the end.
+    const std::string output = terminal.output();
+    EXPECT_GT(output.rfind("by user irq"), output.rfind("\x1b[J"));
+    EXPECT_LT(output.rfind("switch/s"), output.rfind("\x1b[J"));
+}
+
 }  // namespace

@@ -67,6 +67,29 @@ TEST(TenantTerms, of_another_domain_are_others) {
     EXPECT_EQ(fleet.pick(0)->id, other);
 }
 
+TEST(BudgetLeft, falls_while_the_guest_runs_above_its_base_and_grows_while_it_does_not) {
+    SimulatedFleet fleet("priority", 1);
+    fleet.add(kA, {.base_level = 32, .budget_rate = 500, .budget_burst_ns = 10 * kMs});
+    fleet.add(kB);
+    const auto left = [&] {
+        return fleet.policy().budget_left(kA.of_guest(), fleet.now()).value_or(-1);
+    };
+    EXPECT_FALSE(fleet.policy().budget_left(kB.of_guest(), fleet.now())) << "no limit";
+    EXPECT_FALSE(fleet.policy().budget_left({.guest = 77}, fleet.now())) << "nobody";
+    EXPECT_EQ(left(), 10 * kMs);
+    fleet.wake(kA, 3);
+    ASSERT_EQ(fleet.pick(0)->id, kA);
+    fleet.advance(kMs);
+    EXPECT_EQ(left(), 10 * kMs - kMs / 2) << "while it runs, with no event in between";
+    fleet.advance(24 * kMs);
+    EXPECT_EQ(left(), -5 * static_cast<std::int64_t>(kMs) / 2) << "a debt";
+    fleet.leave(0, true);
+    fleet.advance(kMs);
+    EXPECT_EQ(left(), -2 * static_cast<std::int64_t>(kMs));
+    fleet.advance(1000 * kMs);
+    EXPECT_EQ(left(), 10 * kMs) << "the burst at most";
+}
+
 TEST(TenantTerms, out_of_range_count_as_the_nearest) {
     SimulatedFleet fleet("priority", 1);
     fleet.add(kA, {.base_level = 200, .ceiling = 100, .weight = 0});

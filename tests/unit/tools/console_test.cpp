@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "console/escape.hpp"
 #include "console/line_prefixer.hpp"
+#include "console/live_view.hpp"
 #include "console/output.hpp"
 
 #include <gtest/gtest.h>
@@ -170,6 +171,69 @@ TEST(Output, a_writer_far_ahead_of_a_stuck_reader_is_let_go) {
     // Lets the writing thread out of its write().
     pipe.close_writer();
     (void)pipe.read_all();
+}
+
+/// What stands on a terminal of unlimited size after `bytes`, by the sequences that LiveView uses.
+std::string screen_after(const std::string& bytes) {
+    std::vector<std::string> screen(1);
+    std::size_t row = 0;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        if (bytes.compare(i, 3, "\x1b[J") == 0) {
+            screen.resize(row + 1);
+            screen[row].clear();
+            i += 2;
+        } else if (bytes[i] == '\x1b') {
+            std::size_t end = 0;
+            row -= std::stoul(bytes.substr(i + 2), &end);
+            EXPECT_EQ(bytes.at(i + 2 + end), 'F');
+            i += 2 + end;
+        } else if (bytes[i] == '\n') {
+            ++row;
+            screen.resize(std::max(screen.size(), row + 1));
+        } else if (bytes[i] != '\r') {
+            screen[row] += bytes[i];
+        }
+    }
+    std::string text;
+    for (const std::string& line : screen) {
+        text += line + "\n";
+    }
+    return text;
+}
+
+TEST(LiveView, lines_scroll_away_above_the_text) {
+    Pipe pipe;
+    {
+        Output output(pipe.writer(), [](int) { FAIL(); });
+        LiveView view(output);
+        view.write("one\n");
+        view.draw("table 1\nrow\n");
+        view.write("two\nthree\n");
+        view.draw("table 2\n");
+        view.write("four\n");
+        output.flush();
+    }
+    pipe.close_writer();
+    EXPECT_EQ(screen_after(pipe.read_all()), "one\ntwo\nthree\nfour\ntable 2\n\n");
+}
+
+TEST(LiveView, hidden_it_leaves_the_lines_alone) {
+    Pipe pipe;
+    {
+        Output output(pipe.writer(), [](int) { FAIL(); });
+        LiveView view(output);
+        view.hide();
+        view.draw("table\n");
+        view.write("line\n");
+        view.hide();
+        output.write("end\n");
+        output.flush();
+    }
+    pipe.close_writer();
+    const std::string bytes = pipe.read_all();
+    EXPECT_EQ(screen_after(bytes), "line\nend\n\n");
+    EXPECT_FALSE(LiveView::is_possible(pipe.reader()));
+    EXPECT_EQ(LiveView::size_of(pipe.reader()).columns, 80u);
 }
 
 }  // namespace

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/engine.hpp"
 #include "report/json.hpp"
+#include "report/live_table.hpp"
 #include "report/table.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
 
 namespace tools {
 namespace {
@@ -114,6 +120,95 @@ TEST(HumanUnits, have_three_digits) {
     EXPECT_EQ(human_bytes(1024), "1.00 KiB");
     EXPECT_EQ(human_bytes(std::uint64_t{1} << 40), "1.00 TiB");
     EXPECT_EQ(human_bytes(std::uint64_t{1} << 50), "1024 TiB");
+}
+
+// ---- The live table ----------------------------------------------------------------------------
+
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) {
+        lines.push_back(line);
+    }
+    return lines;
+}
+
+vmm::FleetReport at_half_a_second() {
+    vmm::FleetReport report{
+        .policy = "priority", .workers = 2, .wall_ns = 500'000'000, .guests = {}
+    };
+    report.worker_times = {{.busy_ns = 250'000'000}, {.busy_ns = 125'000'000}};
+    vmm::GuestReport guest;
+    guest.outcome.name = "web";
+    guest.state = vmm::GuestState::running;
+    guest.vcpus.push_back(
+        {.state = vmm::VcpuState::running,
+         .level = 3,
+         .run_ns = 200'000'000,
+         .wait_ns = 50'000'000,
+         .steal_ns = 25'000'000,
+         .switches = 100}
+    );
+    guest.vcpus.push_back({.state = vmm::VcpuState::idle, .level = 16});
+    guest.levels[3].wakes_ring = 500;
+    guest.levels[16].wakes_ring = 5;
+    guest.levels[16].wakes_user_interrupt = 20'000;
+    guest.budget_left_ns = -1'500'000;
+    report.guests.push_back(guest);
+    guest.outcome.name = "batch";
+    guest.state = vmm::GuestState::ended;
+    report.guests.push_back(guest);
+    return report;
+}
+
+TEST(LiveTable, shows_what_has_happened_since_the_report_before) {
+    const vmm::FleetReport before = at_half_a_second();
+    vmm::FleetReport now = before;
+    now.wall_ns += 500'000'000;
+    now.worker_times[0].busy_ns += 500'000'000;
+    now.guests[0].vcpus[0].run_ns += 250'000'000;
+    now.guests[0].vcpus[0].wait_ns += 5'000'000;
+    now.guests[0].vcpus[0].switches += 1000;
+    now.guests[0].levels[3].wakes_ring += 40;
+    now.guests[0].levels[16].wakes_user_interrupt += 10'000;
+    const auto lines = lines_of(live_table(now, before, {.columns = 200, .rows = 24}));
+    ASSERT_EQ(lines.size(), 5u);
+    EXPECT_EQ(lines[0], "policy priority, 2 workers busy 100%, 1.00 s");
+    EXPECT_THAT(lines[1], ::testing::ContainsRegex("guest +vcpu +state +level +run +wait +steal"));
+    EXPECT_THAT(
+        lines[2],
+        ::testing::MatchesRegex("web +0 +running +3 +50% +1% +0% +2000 +80 +20k +0 +-1.50 ms")
+    );
+    EXPECT_THAT(lines[3], ::testing::MatchesRegex(" +1 +idle +- +0% +0% +0% +0 +"));
+    EXPECT_THAT(lines[4], ::testing::MatchesRegex("batch +ended"));
+}
+
+TEST(LiveTable, shows_all_that_has_happened_at_first_and_after_a_reboot) {
+    const vmm::FleetReport now = at_half_a_second();
+    const auto lines = lines_of(live_table(now, {}, {.columns = 200, .rows = 24}));
+    EXPECT_THAT(lines.at(2), ::testing::ContainsRegex("3 +40% +10% +5% +200 +1010 +40k +0"));
+    vmm::FleetReport later = now;
+    later.wall_ns *= 2;
+    later.guests[0].vcpus[0].run_ns = 50'000'000;
+    EXPECT_THAT(
+        lines_of(live_table(later, now, {.columns = 200, .rows = 24})).at(2),
+        ::testing::ContainsRegex("3 +10% +0%")
+    );
+}
+
+TEST(LiveTable, leaves_room_on_the_terminal) {
+    vmm::FleetReport now = at_half_a_second();
+    now.guests[0].vcpus.resize(64);
+    for (const TerminalSize size : {TerminalSize{20, 5}, {40, 10}, {80, 24}, {1, 1}, {500, 1000}}) {
+        const auto lines = lines_of(live_table(now, {}, size));
+        EXPECT_LT(lines.size(), std::max<std::size_t>(size.rows, 5));
+        for (const std::string& line : lines) {
+            EXPECT_LE(line.size(), size.columns);
+        }
+    }
+    const auto lines = lines_of(live_table(now, {}, {.columns = 80, .rows = 10}));
+    EXPECT_EQ(lines.size(), 9u);
+    EXPECT_EQ(lines.back(), "... and 59 more (cops ps shows all)");
 }
 
 }  // namespace

@@ -99,6 +99,8 @@ struct GuestReport {
     GuestState state = GuestState::created;
     std::string engine;  ///< The one that executes it, also where the configuration says "auto".
     Tenant tenant;       ///< As it counts now: Fleet::set_tenant().
+    /// Of the tenant's budget, below 0 a debt; nullopt: it has no limit, or the policy no budgets.
+    std::optional<std::int64_t> budget_left_ns;
     std::vector<VcpuReport> vcpus;
     std::array<LevelReport, kLevels + 1> levels{};  ///< [64]: work without a level.
     std::uint64_t bad_requests = 0;

@@ -38,6 +38,7 @@ class Budget {
 public:
     bool limited() const noexcept { return rate_ != 0; }
     bool used_up() const noexcept { return used_up_; }
+    std::int64_t balance_ns() const noexcept { return balance_ / kMilli; }
 
     /// A budget that begins is full; one that is changed keeps what it has, up to the new burst.
     void set(std::uint32_t rate, std::uint64_t burst_ns, std::uint64_t resume_ns) {

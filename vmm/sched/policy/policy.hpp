@@ -111,6 +111,10 @@ public:
     virtual std::uint8_t effective_level(const VcpuId& id) const noexcept = 0;
     /// It competes at the level of another vCPU of its guest, which may wait for it.
     virtual bool inherits(const VcpuId& id) const noexcept = 0;
+    /// What is left of a guest's budget in nanoseconds, below 0 a debt; nullopt: it has no limit.
+    /// `now_ns` may be ahead of the last event.
+    virtual std::optional<std::int64_t>
+    budget_left(GuestId guest, std::uint64_t now_ns) const noexcept = 0;
 };
 
 /// What a policy may be told when it is made.

@@ -501,6 +501,21 @@ std::uint8_t TenantPolicy::effective_level(const VcpuId& id) const noexcept {
     return slot == kNone ? kLevelCount : vcpus_[slot].level;
 }
 
+std::optional<std::int64_t>
+TenantPolicy::budget_left(GuestId id, std::uint64_t now_ns) const noexcept {
+    const std::uint32_t slot = guest_slots_.find(id);
+    if (slot == kNone || !guests_[slot].budget.limited()) {
+        return std::nullopt;
+    }
+    const Guest& guest = guests_[slot];
+    Budget budget = guest.budget;
+    budget.elapse(
+        std::max(now_ns, guest.settled_to) - guest.settled_to,
+        guest.guarantee.due() ? 0 : guest.above
+    );
+    return budget.balance_ns();
+}
+
 // ---- For policies ------------------------------------------------------------------------------
 
 std::uint8_t TenantPolicy::first_waiting_level() const {

@@ -50,6 +50,8 @@ public:
     std::optional<VcpuId> first_to_yield() const noexcept final;
     std::uint8_t effective_level(const VcpuId& id) const noexcept final;
     bool inherits(const VcpuId& id) const noexcept final;
+    std::optional<std::int64_t>
+    budget_left(GuestId guest, std::uint64_t now_ns) const noexcept final;
 
 protected:
     enum class Order : std::uint8_t {

@@ -48,6 +48,10 @@ public:
         return policy_->effective_level(id);
     }
     bool inherits(const VcpuId& id) const noexcept override { return policy_->inherits(id); }
+    std::optional<std::int64_t>
+    budget_left(GuestId guest, std::uint64_t now_ns) const noexcept override {
+        return policy_->budget_left(guest, now_ns);
+    }
 
 private:
     const std::unique_ptr<Policy> policy_;

@@ -77,6 +77,10 @@ public:
     void start_vcpu(Handle vcpu) { vcpu->pool.start_vcpu(vcpu); }
     /// WorkerPool::set_tenant(). ErrorKind::usage: the host's kernel schedules.
     Result<void> set_tenant(GuestId guest, const Tenant& tenant);
+    /// WorkerPool::budget_left(); nullopt where the host's kernel schedules.
+    std::optional<std::int64_t> budget_left(GuestId guest) const {
+        return mode_ ? std::nullopt : pools_.front()->budget_left(guest);
+    }
     void kick(Handle vcpu) { vcpu->pool.kick(vcpu); }
     void claim(Handle vcpu, const ClaimSample& sample) { vcpu->pool.claim(vcpu, sample); }
     VcpuTimes times(Handle vcpu) const { return vcpu->pool.times(vcpu); }

@@ -335,6 +335,11 @@ State WorkerPool::state(Handle vcpu) const {
     return vcpu->state;
 }
 
+std::optional<std::int64_t> WorkerPool::budget_left(GuestId guest) const {
+    const std::lock_guard guard(lock_);
+    return policy_->budget_left(guest, monotonic_now());
+}
+
 WorkerTimes WorkerPool::worker_times(unsigned worker) const {
     const std::lock_guard guard(lock_);
     return workers_[worker]->times;

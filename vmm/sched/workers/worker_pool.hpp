@@ -109,6 +109,8 @@ public:
     static const WorkerPool* current() noexcept;
     /// Any thread. From now on `tenant` holds for all vCPUs of the guest, in the pool or not.
     void set_tenant(GuestId guest, const Tenant& tenant);
+    /// Any thread. Policy::budget_left() now.
+    std::optional<std::int64_t> budget_left(GuestId guest) const;
 
     /// The calling thread's engine and worker when it is one of this pool's workers, else null.
     io::Engine* current_engine() const noexcept;
