@@ -6,6 +6,7 @@
 #include "experiment/experiment.hpp"
 #include "options/command_line.hpp"
 #include "options/fleet_file.hpp"
+#include "report/findings.hpp"
 #include "run/exit_code.hpp"
 #include "run/fleet_handle.hpp"
 #include "run/logging.hpp"
@@ -13,6 +14,8 @@
 #include "run/session.hpp"
 #include "run/signals.hpp"
 #include "support/failure.hpp"
+
+#include <vmm/decisions.hpp>
 
 #include <fmt/format.h>
 
@@ -119,6 +122,14 @@ void print(const std::string& text) {
 int execute(const ControlCommand& command, const Catalogue&, Signals&) {
     print(ask_running_command(command.control, command.request, command.json));
     return kExitOk;
+}
+
+int execute(const CheckDecisionsCommand& command, const Catalogue&, Signals&) {
+    const auto findings = value_or_failure(
+        vmm::check_decisions(command.file, {.obey_ns = 1000 * vmm::Nanos{command.obey_us}})
+    );
+    print(command.json ? findings_json(findings) : findings_table(findings));
+    return all_hold(findings) ? kExitOk : exit_code(vmm::ErrorKind::internal);
 }
 
 int execute(const PrintCommand& command, const Catalogue&, Signals&) {

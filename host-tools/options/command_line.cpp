@@ -391,8 +391,31 @@ Command parse_control(Verb verb, std::span<const std::string> words) {
     return command;
 }
 
-constexpr std::array<std::string_view, 9> kCommands{
-    "run", "up", "ps", "pause", "resume", "stop", "stats", "tenant", "help"
+Command parse_check_decisions(std::span<const std::string> words) {
+    constexpr std::uint64_t kMostObeyUs = 1'000'000;
+    Parser parser("check-decisions", false);
+    parser.add_value("obey", false);
+    parser.add_flag("json");
+    const Words rest = parser.parse(words);
+    if (parser.has("help")) {
+        return PrintCommand{help_text("check-decisions")};
+    }
+    if (rest.size() != 1) {
+        throw usage_failure(fmt::format(
+            "give one file that --record-decisions wrote, not {} ({})", rest.size(), parser.hint()
+        ));
+    }
+    CheckDecisionsCommand command{.file = rest.front(), .json = parser.has("json")};
+    if (parser.has("obey")) {
+        command.obey_us = parser.checked("obey", [](const std::string& value) {
+            return static_cast<unsigned>(parse_number(value, 0, kMostObeyUs));
+        });
+    }
+    return command;
+}
+
+constexpr std::array<std::string_view, 10> kCommands{
+    "run", "up", "ps", "pause", "resume", "stop", "stats", "tenant", "check-decisions", "help"
 };
 
 Command parse_help(std::span<const std::string> words) {
@@ -428,6 +451,9 @@ Command parse_command_line(std::span<const std::string> words, const Catalogue& 
     }
     if (const auto verb = std::ranges::find(verb_names(), name); verb != verb_names().end()) {
         return parse_control(static_cast<Verb>(verb - verb_names().begin()), rest);
+    }
+    if (name == "check-decisions") {
+        return parse_check_decisions(rest);
     }
     if (name == "help" || name == "--help" || name == "-h") {
         return parse_help(rest);

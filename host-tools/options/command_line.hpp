@@ -49,12 +49,20 @@ struct ControlCommand {
     bool json = false;  ///< Print the reply for machines.
 };
 
+/// `cops check-decisions`: what --record-decisions wrote against what the policy promises.
+struct CheckDecisionsCommand {
+    std::string file;
+    unsigned obey_us = 1000;
+    bool json = false;  ///< Print the findings for machines.
+};
+
 /// Print this and end well: help, version, example fleet.
 struct PrintCommand {
     std::string text;
 };
 
-using Command = std::variant<RunCommand, UpCommand, ControlCommand, PrintCommand>;
+using Command =
+    std::variant<RunCommand, UpCommand, ControlCommand, CheckDecisionsCommand, PrintCommand>;
 
 /// What the words after the program's name ask for. Throws Failure (usage).
 Command parse_command_line(std::span<const std::string> words, const Catalogue& catalogue);

@@ -20,6 +20,7 @@ usage: cops run [OPTIONS] [--] APP [ARGS...]     run one application in a guest
        cops up --example                         print a commented fleet file
        cops ps|pause|resume|stop|stats|tenant --control PATH
                                                  ask a command that runs with --control PATH
+       cops check-decisions FILE                 did the scheduler keep its promises?
        cops help [COMMAND]                       all options
        cops --version
 
@@ -138,6 +139,21 @@ once; what has run was charged as it was. Not under linux, linux-nice and linux-
 options:
 )";
 
+constexpr std::string_view kCheckDecisions =
+    R"(usage: cops check-decisions [--obey US] [--json] FILE
+
+Holds what 'cops run' or 'cops up' wrote with --record-decisions FILE against what the policy promises,
+and prints for each property how often it was checked, the worst that was found, and the bound.
+
+options:
+)";
+
+constexpr std::string_view kCheckExitCodes = R"(
+exit codes:
+  0  all properties hold               2  wrong usage
+  1  one does not, or cops failed      3  bad file
+)";
+
 constexpr std::string_view kControlExitCodes = R"(
 exit codes:
   0  done                              3  no command can be reached at PATH
@@ -236,6 +252,18 @@ std::string help_text(std::string_view topic) {
         if (topic == name) {
             return control_text(usage, topic);
         }
+    }
+    if (topic == "check-decisions") {
+        std::string text(kCheckDecisions);
+        append(
+            text,
+            "obey",
+            "US",
+            "what a worker may need to get a virtual CPU out of its guest, in microseconds of the "
+            "CPU time that the host gave it, 0 to 1000000 [1000]"
+        );
+        append(text, "json", "", "print the findings for machines");
+        return text.append(kCheckExitCodes);
     }
     if (topic == "run") {
         std::string text(kRun);

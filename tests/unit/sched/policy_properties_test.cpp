@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Properties of the policies over generated histories of events. What time and terms of tenants
 // have to do with is in tenant_properties_test.cpp.
+#include "sched/check/properties.hpp"
 #include "simulated_fleet.hpp"
 
 #include <gtest/gtest.h>
@@ -192,11 +193,7 @@ TEST_P(EveryPolicy, ceilings_hold) {
                 const std::uint8_t level = fleet.effective(decision->id);
                 // pvsched has budgets of its own for those that have none.
                 const bool limited = terms.budget_rate != 0 || GetParam() == "pvsched";
-                RC_ASSERT(
-                    decision->level == level
-                    || (limited && decision->level == std::max(level, terms.base_level))
-                );
-                RC_ASSERT(decision->level >= terms.ceiling);
+                RC_ASSERT(level_holds(terms, level, decision->level, limited));
                 RC_ASSERT(!decision->due || terms.share != 0U);
             }
         }

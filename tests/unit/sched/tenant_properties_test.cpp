@@ -2,6 +2,7 @@
 // Properties of the rules of tenants, over generated guests that run under the policies for a
 // while. Nothing here looks at what a policy remembers: only at who ran when, and at what was
 // decided.
+#include "sched/check/properties.hpp"
 #include "simulated_run.hpp"
 
 #include <gtest/gtest.h>
@@ -81,13 +82,8 @@ unsigned any_workers() {
     return *rc::gen::inRange(1U, 4U);
 }
 
-struct Counts {
-    std::uint32_t runnable = 0;
-    std::uint32_t running = 0;
-};
-
-Counts count(const Vcpus& vcpus, std::uint32_t guest) {
-    Counts counts;
+SeenGuest count(const Vcpus& vcpus, std::uint32_t guest) {
+    SeenGuest counts;
     for (const auto& [id, vcpu] : vcpus) {
         if (id.guest == guest) {
             counts.runnable += vcpu.runnable() ? 1 : 0;
@@ -97,21 +93,9 @@ Counts count(const Vcpus& vcpus, std::uint32_t guest) {
     return counts;
 }
 
-/// What somebody was owed and did not get, over the worst of all windows up to now: service below
-/// `rate` times the length of a window is at most the largest value that this ever has.
-class Lag {
-public:
-    void elapse(double owed, double got) {
-        lag_ = std::max(0.0, lag_ + owed - got);
-        most_ = std::max(most_, lag_);
-    }
-    void forget() { lag_ = 0; }
-    double most() const { return most_; }
-
-private:
-    double lag_ = 0;
-    double most_ = 0;
-};
+Margins margins(unsigned workers) {
+    return {.slice = kSlice, .grace = SimulatedRun::kGraceNs, .workers = workers};
+}
 
 class TenantsOfEveryPolicy : public testing::TestWithParam<std::string_view> {};
 
@@ -153,25 +137,16 @@ TEST_P(TenantsOfEveryPolicy, guaranteed_shares_hold_in_every_window) {
             guest.terms.share = *rc::gen::inRange(0U, most + 1);
             left -= guest.terms.share;
         }
-        std::vector<Lag> lags(guests.size());
+        std::vector<ShareLag> lags(guests.size());
         run(GetParam(), workers, guests, [&](std::uint64_t time, const Vcpus& vcpus) {
             for (std::uint32_t g = 0; g < guests.size(); ++g) {
-                const Counts counts = count(vcpus, g);
-                const double share =
-                    std::min<double>(guests[g].terms.share / 1000.0, counts.runnable);
-                lags[g].elapse(
-                    share * static_cast<double>(time), static_cast<double>(counts.running * time)
-                );
-                if (counts.runnable == 0) {
-                    lags[g].forget();
-                }
+                lags[g].observe(static_cast<double>(time), guests[g].terms.share, count(vcpus, g));
             }
         });
         for (std::uint32_t g = 0; g < guests.size(); ++g) {
             const double share = guests[g].terms.share / 1000.0;
-            const double tick = std::clamp(share * 10e6, 0.1e6, 1e6);
             if (share != 0) {
-                RC_ASSERT(lags[g].most() <= 5 * tick + (1 + share * (2 * workers + 2)) * kSlice);
+                RC_ASSERT(lags[g].most() <= share_bound(margins(workers), share));
             }
         }
     }));
@@ -275,29 +250,18 @@ INSTANTIATE_TEST_SUITE_P(
     Policies, TenantsByWeight, testing::Values("priority", "fair", "pvsched"), name_of
 );
 
-/// For how long each vCPU has waited while a less urgent one ran.
-class Inversions {
-public:
-    void observe(std::uint64_t time, const Vcpus& vcpus) {
-        std::uint8_t least_urgent = 0;
-        for (const auto& [id, vcpu] : vcpus) {
-            const std::uint8_t level = SimulatedRun::effective(vcpus, vcpu);
-            least_urgent = vcpu.running() ? std::max(least_urgent, level) : least_urgent;
-        }
-        for (const auto& [id, vcpu] : vcpus) {
-            const bool waits = vcpu.state == SimulatedRun::Vcpu::State::ready;
-            std::uint64_t& waited = waited_[id];
-            const std::uint8_t level = SimulatedRun::effective(vcpus, vcpu);
-            waited = waits && level < least_urgent ? waited + time : 0;
-            most_ = std::max(most_, waited);
-        }
+std::vector<SeenVcpu> seen(const Vcpus& vcpus) {
+    std::vector<SeenVcpu> all;
+    for (const auto& [id, vcpu] : vcpus) {
+        all.push_back({
+            .id = id,
+            .level = SimulatedRun::effective(vcpus, vcpu),
+            .ready = vcpu.state == SimulatedRun::Vcpu::State::ready,
+            .running = vcpu.running(),
+        });
     }
-    std::uint64_t most() const { return most_; }
-
-private:
-    std::map<VcpuId, std::uint64_t> waited_;
-    std::uint64_t most_ = 0;
-};
+    return all;
+}
 
 /// No vCPU of a more urgent effective level waits for longer than one grace time a worker while a
 /// less urgent one runs; when claims change meanwhile, for no longer than a slice.
@@ -307,10 +271,9 @@ RC_GTEST_PROP(Priority, inversions_are_bounded, ()) {
     const Guests guests = *any_guests(steady);
     Inversions inversions;
     run("priority", workers, guests, [&](std::uint64_t time, const Vcpus& vcpus) {
-        inversions.observe(time, vcpus);
+        inversions.observe(static_cast<double>(time), seen(vcpus));
     });
-    const std::uint64_t graces = workers * SimulatedRun::kGraceNs;
-    RC_ASSERT(inversions.most() <= (steady ? graces : graces + SimulatedRun::kSliceNs));
+    RC_ASSERT(inversions.most() <= inversion_bound(margins(workers), steady));
 }
 
 /// In every window a guest runs above its base level for what its budget has saved up and what it
@@ -332,12 +295,11 @@ RC_GTEST_PROP(Priority, budgets_are_conserved, ()) {
     }
     const std::size_t limited = guests.size();
     guests.push_back({.terms = {.base_level = 30}, .vcpus = std::vector<Behaviour>(workers)});
-    std::vector<Lag> spent(limited);
+    std::vector<BudgetUse> spent(limited);
     run("priority", workers, guests, [&](std::uint64_t time, const Vcpus& vcpus) {
         for (std::uint32_t g = 0; g < limited; ++g) {
-            spent[g].elapse(
-                static_cast<double>(count(vcpus, g).running * time),
-                guests[g].terms.budget_rate / 1000.0 * static_cast<double>(time)
+            spent[g].observe(
+                static_cast<double>(time), guests[g].terms.budget_rate, count(vcpus, g).running
             );
         }
     });
@@ -345,7 +307,7 @@ RC_GTEST_PROP(Priority, budgets_are_conserved, ()) {
         const auto burst = static_cast<double>(guests[g].terms.budget_burst_ns);
         const auto vcpus =
             static_cast<double>(std::min<std::size_t>(guests[g].vcpus.size(), workers));
-        RC_ASSERT(spent[g].most() <= burst + vcpus * (kSlice + workers * SimulatedRun::kGraceNs));
+        RC_ASSERT(spent[g].most() <= budget_bound(margins(workers), burst, vcpus));
     }
 }
 
@@ -376,16 +338,13 @@ RC_GTEST_PROP(RoundRobin, nobody_waits_for_more_than_a_turn_of_each, ()) {
     for (const SimulatedGuest& guest : guests) {
         vcpus_in_all += guest.vcpus.size();
     }
-    std::map<VcpuId, std::uint64_t> waited;
+    LongestWait waits;
     run("rr", workers, guests, [&](std::uint64_t time, const Vcpus& vcpus) {
-        for (const auto& [id, vcpu] : vcpus) {
-            const bool waits = vcpu.state == SimulatedRun::Vcpu::State::ready;
-            waited[id] = waits ? waited[id] + time : 0;
-            RC_ASSERT(
-                waited[id] <= (vcpus_in_all + workers - 1) / workers * SimulatedRun::kSliceNs
-            );
+        for (const SeenVcpu& vcpu : seen(vcpus)) {
+            waits.observe(vcpu.id, vcpu.ready, static_cast<double>(time));
         }
     });
+    RC_ASSERT(waits.most() <= turn_bound(margins(workers), vcpus_in_all));
 }
 
 /// Under pvsched a guest that always wants to be boosted gets what its debts allow and a fair part

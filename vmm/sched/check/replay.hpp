@@ -17,6 +17,11 @@ public:
     /// Of the policy that `facts` name; nothing: there is none of that name.
     static std::optional<Replay> of(const RunFacts& facts);
 
+    /// As Policy::effective_level(), after the records so far.
+    std::uint8_t effective_level(const VcpuId& id) const noexcept {
+        return policy_->effective_level(id);
+    }
+
     /// True: the record holds a decision, and it was compared.
     bool step(const Record& record);
     /// The first decision that the policy would not make, and what it decides; empty: none.
