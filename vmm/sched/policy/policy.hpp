@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sched/policy/topology.hpp"
+
 #include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace vmm::sched {
 
@@ -115,6 +118,18 @@ public:
     /// `now_ns` may be ahead of the last event.
     virtual std::optional<std::int64_t>
     budget_left(GuestId guest, std::uint64_t now_ns) const noexcept = 0;
+
+    /// Which worker of `idle`, those with nothing to do, shall be told of what became ready and ran
+    /// on `warm` last; nullopt: none is. It changes nothing: the worker picks then as any does.
+    virtual std::optional<std::uint32_t>
+    choose_worker(std::uint32_t warm, const WorkerSet& idle) const noexcept {
+        return topology_.choose(warm, idle);
+    }
+    /// The machine that the workers have; nothing is known of it before.
+    void set_topology(Topology topology) { topology_ = std::move(topology); }
+
+private:
+    Topology topology_;
 };
 
 /// What a policy may be told when it is made.

@@ -47,6 +47,10 @@ public:
     std::uint8_t effective_level(const VcpuId& id) const noexcept override {
         return policy_->effective_level(id);
     }
+    std::optional<std::uint32_t>
+    choose_worker(std::uint32_t warm, const WorkerSet& idle) const noexcept override {
+        return policy_->choose_worker(warm, idle);
+    }
     bool inherits(const VcpuId& id) const noexcept override { return policy_->inherits(id); }
     std::optional<std::int64_t>
     budget_left(GuestId guest, std::uint64_t now_ns) const noexcept override {

@@ -79,8 +79,8 @@ std::string WorkerPool::describe_worker(unsigned worker) const {
     const std::string what =
         one.current != nullptr
             ? fmt::format("runs vCPU {} of guest {}", one.current->id.vcpu, one.current->id.guest)
-        : one.sleeping ? "sleeps"
-                       : "looks for work";
+        : sleeping_.contains(worker) ? "sleeps"
+                                     : "looks for work";
     return fmt::format(
         "{}, {} tasks posted, slept {} times{}",
         what,

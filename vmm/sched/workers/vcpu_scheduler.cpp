@@ -3,12 +3,14 @@
 
 #include "sched/record/recorder.hpp"
 #include "sched/workers/host_thread.hpp"
+#include "sched/workers/host_topology.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace vmm::sched {
 namespace {
@@ -98,6 +100,10 @@ Result<std::unique_ptr<VcpuScheduler>> VcpuScheduler::create(SchedulerOptions op
     }
     std::unique_ptr<VcpuScheduler> scheduler(new VcpuScheduler(std::move(options), mode));
     if (policy != nullptr) {
+        // Workers that keep to no CPU are nowhere.
+        const std::span<const unsigned> pin = scheduler->options_.pin;
+        const std::size_t pinned = std::min<std::size_t>(scheduler->options_.workers, pin.size());
+        policy->set_topology(Topology(host_places(pin.first(pinned))));
         scheduler->make_shared_pool(std::move(policy));
     }
     return scheduler;

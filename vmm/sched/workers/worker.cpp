@@ -430,7 +430,7 @@ void WorkerPool::sleep(Worker& worker) {
         if (ready_count_ != 0 || !worker.tasks.empty() || stopping_) {
             return;
         }
-        worker.sleeping = true;
+        sleeping_.insert(worker.index);
         ++worker.times.sleeps;
         // One of the sleepers wakes for the timers. While none sleeps, those that run vCPUs do.
         if (timekeeper_ == nullptr) {
@@ -443,7 +443,7 @@ void WorkerPool::sleep(Worker& worker) {
     worker.engine->wait(deadline);
     end_wait(worker, monotonic_now());
     const std::lock_guard guard(lock_);
-    worker.sleeping = false;
+    sleeping_.erase(worker.index);
     if (timekeeper_ == &worker) {
         timekeeper_ = nullptr;
     }

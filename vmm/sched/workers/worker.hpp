@@ -25,7 +25,6 @@ struct WorkerPool::Worker {
     std::vector<Task> tasks;             // posted, not yet run
     VcpuEntry* current = nullptr;
     const VcpuEntry* previous = nullptr;  // ran last
-    bool sleeping = false;                // in Engine::wait(), and nobody has woken it yet
     // Owned by the thread.
     PollGovernor governor{pool.options_.poll_ns};
     Nanos idle_since = 0;  // begin of the current wait; 0: it does not wait

@@ -234,16 +234,17 @@ void WorkerPool::find_runner(const VcpuEntry& entry, Nanos now) {
 }
 
 /// True: a worker with nothing to do is about to pick. It polls and has seen the news, or it slept
-/// and was woken, `preferred` if that sleeps.
-bool WorkerPool::call_worker(unsigned preferred) {
+/// and was woken, the nearest to `warm`.
+bool WorkerPool::call_worker(unsigned warm) {
     if (polling_ >= ready_count_) {
         return true;
     }
-    if (Worker* worker = sleeping_worker(preferred); worker != nullptr) {
-        wake_worker(*worker);
-        return true;
+    const auto chosen = policy_->choose_worker(warm, sleeping_);
+    if (!chosen) {
+        return false;
     }
-    return false;
+    wake_worker(*workers_[*chosen]);
+    return true;
 }
 
 void WorkerPool::preempt_for_waiting(Nanos now) {
@@ -270,16 +271,8 @@ void WorkerPool::ask_to_look(VcpuEntry& entry) {
     }
 }
 
-WorkerPool::Worker* WorkerPool::sleeping_worker(unsigned preferred) {
-    if (workers_[preferred]->sleeping) {
-        return workers_[preferred].get();
-    }
-    const auto found = std::ranges::find_if(workers_, [](const auto& w) { return w->sleeping; });
-    return found == workers_.end() ? nullptr : found->get();
-}
-
 void WorkerPool::wake_worker(Worker& worker) {
-    worker.sleeping = false;
+    sleeping_.erase(worker.index);
     worker.engine->wake();
 }
 
@@ -350,7 +343,7 @@ void WorkerPool::post(unsigned worker, Task task) {
     Worker& target = *workers_[worker];
     target.tasks.push_back(std::move(task));
     news_.fetch_add(1, std::memory_order_relaxed);
-    if (target.sleeping) {
+    if (sleeping_.contains(worker)) {
         wake_worker(target);
     } else if (target.current != nullptr) {
         ask_to_look(*target.current);

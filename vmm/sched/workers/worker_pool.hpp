@@ -167,10 +167,9 @@ private:
     static bool is_awaited(const VcpuEntry& entry);
     void leave(VcpuEntry& entry, Nanos now);
     void find_runner(const VcpuEntry& entry, Nanos now);
-    bool call_worker(unsigned preferred);
+    bool call_worker(unsigned warm);
     void preempt_for_waiting(Nanos now);
     void ask_to_look(VcpuEntry& entry);
-    Worker* sleeping_worker(unsigned preferred);
     void wake_worker(Worker& worker);
     void arm_timer(VcpuEntry& entry, Nanos deadline);
     void disarm_timer(VcpuEntry& entry);
@@ -191,6 +190,7 @@ private:
     /// Changes whenever a worker that polls could find something. Written with the lock held, read
     /// without it.
     std::atomic<std::uint64_t> news_{0};
+    WorkerSet sleeping_;                  // in Engine::wait(), and nobody has woken them yet
     const Worker* timekeeper_ = nullptr;  // the sleeping worker that wakes for timers_
     bool stopping_ = false;
 
