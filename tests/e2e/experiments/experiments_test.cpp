@@ -171,6 +171,38 @@ INSTANTIATE_TEST_SUITE_P(
     }
 );
 
+/// Urgent work does not carry batch work along: when it is done, the turns at the level of batch
+/// work are as they would be without it.
+class Neighbours : public ::testing::TestWithParam<std::string> {
+protected:
+    test_support::TemporaryDirectory directory_;
+};
+
+TEST_P(Neighbours, share_batch_time_though_one_of_them_has_urgent_work_too) {
+    if (!has_engine(GetParam())) {
+        GTEST_SKIP() << "this host has no engine " << GetParam();
+    }
+    const std::string guest = "[[guest]]\nengine = \"" + GetParam() + "\"\nname = ";
+    write_file(
+        directory_ / "fleet.toml",
+        "policy = \"priority\"\nworkers = 1\n" + guest
+            + "\"busy\"\napp = \"load-mixed\"\nargs = [\"--rounds\", \"400\", \"--period\", "
+              "\"2000\"]\n"
+            + guest
+            + "\"plain\"\napp = \"load-compute\"\nargs = [\"--units\", \"0\"]\nbackground = true\n"
+    );
+    const auto result = up({"--json", directory_ / "report.json", directory_ / "fleet.toml"});
+    ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+    const Json report = Json::parse(read_file(directory_ / "report.json"));
+    const double busy = report["guests"][0]["vcpus"][0]["instructions"];
+    const double plain = report["guests"][1]["vcpus"][0]["instructions"];
+    // Two rounds of 20 units each 2 ms are some hundredths; a turn that goes on with batch work
+    // after each would make two thirds of it.
+    EXPECT_LE(busy / (busy + plain), 0.61) << busy << " and " << plain;
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryEngine, Neighbours, ::testing::Values("interp", "dbt"));
+
 // ---- The command ----
 
 TEST(ExperimentCommand, runs_policies_in_turns_and_says_what_it_does) {

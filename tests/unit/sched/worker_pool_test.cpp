@@ -333,11 +333,32 @@ TEST(WorkerPool, levels_that_wait_elsewhere_are_shown_to_the_victim_only) {
     const auto c = pool.add(2, waiting, true, {.base_level = 30});
     shown.wait_for(20);
     EXPECT_EQ(urgent.yield_level.load(), kNoLevel);
-    EXPECT_EQ(middle.yield_level.load(), 30);
+    EXPECT_EQ(middle.yield_level.load(), 29) << "at 30 it is one of two";
     EXPECT_EQ(middle.ring_level.load(), 20);
     pool.remove(a, urgent);
     pool.remove(b, middle);
     pool.remove(c, waiting);
+}
+
+TEST(WorkerPool, who_is_no_more_urgent_than_what_waits_has_its_turn_to_the_end) {
+    Pool pool(1);
+    Latch shown;
+    const auto script = [&](FakeVcpu& self, const RunContext& context) {
+        if (self.waiting.load() == std::uint64_t{1} << 30) {
+            EXPECT_EQ(self.yield_level.load(), 30);
+            shown.count();
+        }
+        return self.compute(context);
+    };
+    FakeVcpu one(script);
+    FakeVcpu other(script);
+    one.claim = 30;
+    other.claim = 30;
+    const auto a = pool.add(0, one, true, {.base_level = 30});
+    const auto b = pool.add(1, other, true, {.base_level = 30});
+    shown.wait_for(20);
+    pool.remove(a, one);
+    pool.remove(b, other);
 }
 
 TEST(WorkerPool, nothing_waiting_means_no_doorbell) {

@@ -358,7 +358,10 @@ void WorkerPool::decide_publication(const VcpuEntry& entry, Turn& turn) const {
         // budget, is less urgent than all that waits above the level that it is cut to.
         const Level mine = policy_->effective_level(entry.id);
         const Level cut = entry.sample.level < mine ? mine : entry.tenant.ceiling;
-        turn.yield_level = best < cut ? 0 : best;
+        // It is its urgent work that goes first: when it comes down to the level that waits, what
+        // it had at that level before is one of several, whose turn their queue decides.
+        const Level limit = mine < best ? static_cast<Level>(best - 1) : best;
+        turn.yield_level = best < cut ? 0 : limit;
     }
     // However long the turn: what time alone changes is looked at once a tick.
     turn.deadline = std::min(turn.end, turn.now + options_.tick_ns);
