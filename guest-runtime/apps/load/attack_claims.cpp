@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attack.hpp"
+#include "work.hpp"
 
 #include <atomic>
 #include <cerrno>
@@ -118,8 +119,7 @@ cops::Task<> spin_on_it() {
 
 cops::Task<int> spin() {
     constexpr unsigned kHolderLevel = 40;
-    const unsigned harts = cops::harts();
-    (void)cops::alloc_cpu(harts);
+    const unsigned harts = use_harts(cops::harts());
     const cops::TaskId holder = cops::spawn(hold(), kHolderLevel);
     for (unsigned hart = 1; hart < harts; ++hart) {
         (void)cops::spawn(spin_on_it(), 0);

@@ -119,8 +119,10 @@ cops::Task<int> corrupt() {
         const std::string variable = "COPS_ATTACK_SEED=" + text;
         const char* const argv[] = {"attack", "scribble", nullptr};
         const char* const envp[] = {variable.c_str(), nullptr};
-        if (const cops::Result<int> pid = cops::spawn_process("/app", argv, envp)) {
-            (void)cops::wait_process(*pid);
+        // However it ended: the next one begins.
+        const cops::Result<int> pid = cops::spawn_process("/app", argv, envp);
+        if (pid && !cops::wait_process(*pid)) {
+            co_return 1;
         }
     }
     co_return 0;

@@ -59,8 +59,7 @@ cops::Task<> compute(Shared& shared, std::uint64_t seed) {
 }
 
 cops::Task<int> run(Options options) {
-    const auto harts = static_cast<unsigned>(std::min<std::uint64_t>(options.harts, cops::harts()));
-    (void)cops::alloc_cpu(harts);
+    const unsigned harts = load::use_harts(options.harts);
     options.coroutines = options.coroutines == 0 ? harts : options.coroutines;
     Shared shared{.options = options};
     const std::uint64_t begun = cops::time_now();

@@ -81,8 +81,7 @@ cops::Task<> batch(Shared& shared, std::uint64_t seed) {
 }
 
 cops::Task<int> run(const Options& options) {
-    (void
-    )cops::alloc_cpu(static_cast<unsigned>(std::min<std::uint64_t>(options.harts, cops::harts())));
+    load::use_harts(options.harts);
     Shared shared{.options = options, .urgent_left = options.urgent};
     std::vector<Urgent> urgents;
     for (std::uint64_t i = 0; i < options.urgent; ++i) {

@@ -90,8 +90,7 @@ bool start(const Options& options, std::vector<Group>& groups, std::vector<cops:
 }
 
 cops::Task<int> run(const Options& options) {
-    (void
-    )cops::alloc_cpu(static_cast<unsigned>(std::min<std::uint64_t>(options.harts, cops::harts())));
+    load::use_harts(options.harts);
     std::vector<Group> groups(options.levels);
     for (std::size_t i = 0; i < groups.size(); ++i) {
         const std::uint64_t level = std::min(options.first + i * options.step, std::uint64_t{63});

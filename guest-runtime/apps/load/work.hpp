@@ -3,9 +3,18 @@
 // in closed form. So a load knows that all its work was done, and rightly.
 #pragma once
 
+#include <cops/cops.hpp>
+
+#include <algorithm>
 #include <cstdint>
 
 namespace load {
+
+/// Lets the program run on `most` virtual CPUs, or on as many as the guest has. Gives how many.
+inline unsigned use_harts(std::uint64_t most) {
+    const auto wanted = static_cast<unsigned>(std::min<std::uint64_t>(most, cops::harts()));
+    return cops::alloc_cpu(wanted).value_or(1);
+}
 
 /// Steps of a unit: about a microsecond of translated code.
 inline constexpr std::uint64_t kStepsOfUnit = 512;
