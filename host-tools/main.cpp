@@ -104,6 +104,7 @@ int execute(const UpCommand& command, const Catalogue& catalogue, Signals& signa
     fleet.engine_stats = command.engine_stats;
     fleet.perf_map = command.perf_map;
     fleet.record_decisions = command.record_decisions;
+    fleet.trace = command.trace;
     fleet.control = command.control.empty() ? fleet.control : command.control;
     fleet.metrics = command.metrics ? command.metrics : fleet.metrics;
     for (GuestOptions& guest : fleet.guests) {

@@ -250,8 +250,8 @@ void parse_experiment(const Parser& parser, const ValueContext& context, UpComma
 
 /// What belongs to one run has no meaning where there are several.
 void refuse_of_one_run(const Parser& parser) {
-    constexpr std::array<std::string_view, 4> kOfOneRun{
-        "json", "control", "metrics", "record-decisions"
+    constexpr std::array<std::string_view, 5> kOfOneRun{
+        "json", "control", "metrics", "record-decisions", "trace"
     };
     for (const std::string_view name : kOfOneRun) {
         if (parser.has(name)) {
@@ -310,6 +310,7 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
     command.engine_stats = given.engine_stats;
     command.perf_map = given.perf_map;
     command.record_decisions = given.record_decisions;
+    command.trace = given.trace;
     command.control = given.control;
     command.metrics = given.metrics;
     if (is_experiment(command)) {

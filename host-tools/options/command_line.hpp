@@ -32,6 +32,7 @@ struct UpCommand {
     bool engine_stats = false;
     bool perf_map = false;
     std::string record_decisions;
+    std::string trace;
     std::string json;
     std::string control;  ///< Empty: as the file says; so is the next when it is nullopt.
     std::optional<ListenAddress> metrics;

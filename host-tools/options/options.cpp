@@ -204,6 +204,9 @@ constexpr std::array kFleetOptions{
     FleetOption{"record-decisions", "FILE", ValueKind::text, Place::command_line,
         "write to FILE what the policy was told and what it decided, as lines of JSON",
         [](FleetOptions& f, Text v, const Context& c) { f.record_decisions = parse_path(v, c.base); }},
+    FleetOption{"trace", "FILE", ValueKind::text, Place::command_line,
+        "write a trace of workers, virtual CPUs and requests to FILE, for Perfetto (ui.perfetto.dev)",
+        [](FleetOptions& f, Text v, const Context& c) { f.trace = parse_path(v, c.base); }},
     FleetOption{"control", "PATH", ValueKind::text, Place::anywhere,
         "let 'cops ps', 'pause', 'resume', 'stop', 'stats' and 'tenant' reach this run by a socket at "
         "PATH; only you may use it",

@@ -41,6 +41,7 @@ struct FleetOptions {
     bool engine_stats = false;
     bool perf_map = false;
     std::string record_decisions;  ///< Path; empty: don't.
+    std::string trace;             ///< Likewise.
     std::string json;              ///< Path of the report; empty: none.
     std::string control;           ///< Path of the control socket; empty: none.
     std::optional<ListenAddress> metrics;

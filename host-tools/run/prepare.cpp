@@ -81,6 +81,7 @@ vmm::FleetConfig prepare(const FleetOptions& options, const Images& images) {
         .pin = options.pin,
         .perf_map = options.perf_map,
         .record_decisions = options.record_decisions,
+        .trace = options.trace,
         .guests = {}
     };
     for (const GuestOptions& guest : options.guests) {

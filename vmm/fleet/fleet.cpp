@@ -2,6 +2,7 @@
 #include "cpu/engine.hpp"
 #include "fleet/guest.hpp"
 #include "sched/record/decision_writer.hpp"
+#include "sched/record/trace_writer.hpp"
 #include "sched/workers/clock.hpp"
 #include "sched/workers/host_thread.hpp"
 #include "sched/workers/vcpu_scheduler.hpp"
@@ -192,7 +193,19 @@ Result<std::unique_ptr<sched::Recorder>> make_recorder(const FleetConfig& config
         }
         sinks.push_back(std::move(*sink));
     }
-    return sinks.empty() ? nullptr : std::make_unique<sched::Recorder>(std::move(sinks));
+    if (!config.trace.empty()) {
+        auto sink = sched::make_trace_writer(config.trace);
+        if (!sink) {
+            return std::unexpected(std::move(sink.error()));
+        }
+        sinks.push_back(std::move(*sink));
+    }
+    if (sinks.empty()) {
+        return nullptr;
+    }
+    sched::RecorderOptions options;
+    options.everything = !config.trace.empty();
+    return std::make_unique<sched::Recorder>(std::move(sinks), options);
 }
 
 void finish(sched::Recorder& recorder) {

@@ -400,6 +400,7 @@ void Guest::interrupt_raised(unsigned hart, WakeCause cause) noexcept {
     if (cause == WakeCause::device) {
         interrupted_hart_.store(hart, std::memory_order_relaxed);
         interrupt_taken = true;
+        trace_delivery(hart);
     }
     const bool ipi = cause == WakeCause::ipi;
     const auto why = ipi ? sched::WakeCause::call : sched::WakeCause::interrupt;
@@ -423,6 +424,7 @@ void Guest::wake(unsigned vcpu, Level level) {
     // Without boards the host is blind to levels, those of requests included: the base level
     // counts.
     const Level shown = config_.boards ? level : kNoLevel;
+    trace_delivery(vcpu);
     pool_.wake(vcpus_[vcpu], sched::WakeCause::completion, shown);
 }
 
@@ -439,6 +441,7 @@ void Guest::end_interrupt() {
     if (!interrupt_taken && interrupt_level < kLevels) {
         // The line was up already; the vCPU that will take it now has more urgent work.
         const unsigned hart = interrupted_hart_.load(std::memory_order_relaxed);
+        trace_delivery(hart);
         pool_.wake(vcpus_[hart], sched::WakeCause::completion, interrupt_level);
     }
     interrupt_level = kNoLevel;
@@ -458,33 +461,8 @@ void Guest::needs_reset(const char* why) {
     spdlog::warn("[{}/-] virtio-cops: the driver broke the protocol: {}", config_.name, why);
 }
 
-void Guest::claim_doorbell(unsigned) {
-    // The work may be for any hart of the guest.
-    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
-        pool_.claim(vcpus_[hart], ports_[hart]->sample());
-    }
-}
-
-void Guest::yield_doorbell(unsigned vcpu) {
-    machine_->request_yield(vcpu);
-}
-
 Nanos Guest::now() {
     return sched::monotonic_now();
-}
-
-void Guest::complete(std::uint64_t token, std::int64_t result) {
-    device_->complete(token, result);
-    if (save_asked_.load(std::memory_order_acquire)) {
-        changed_();
-    }
-}
-
-void Guest::complete_stat(std::uint64_t token, const virtio_cops_stat& stat) {
-    device_->complete_stat(token, stat);
-    if (save_asked_.load(std::memory_order_acquire)) {
-        changed_();
-    }
 }
 
 // ---- Port -----------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ private:
     void machine_ended() noexcept override;
 
     // CopsHost
-    void start(const virtio_cops::IoOperation& operation) override { io_->start(operation); }
+    void start(const virtio_cops::IoOperation& operation) override;
     void cancel(std::uint64_t token) override { io_->cancel(token); }
     void close(virtio_cops::HostHandle handle) override { io_->close(handle); }
     virtio_cops::HostHandle reopen(const virtio_cops::OpenDescription& description) override {
@@ -171,6 +171,13 @@ private:
     // OperationSink
     void complete(std::uint64_t token, std::int64_t result) override;
     void complete_stat(std::uint64_t token, const virtio_cops_stat& stat) override;
+
+    // What a trace shows; each is nothing without one.
+    sched::Recorder* tracer() const noexcept;
+    Nanos begin_completion(std::uint64_t token);
+    void end_completion(std::uint64_t token, std::int64_t result, Nanos begin);
+    void trace_delivery(unsigned vcpu);
+    void trace_doorbell(unsigned vcpu, bool yields);
 
     const GuestConfig config_;
     const std::uint32_t index_;

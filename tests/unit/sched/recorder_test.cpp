@@ -121,12 +121,12 @@ TEST(Recorder, who_finds_no_room_goes_on_and_the_loss_is_told) {
 TEST(Recorder, where_time_may_wait_nothing_is_lost) {
     Taken taken;
     const auto to = recorder(taken, {.places = 8, .wait_for_room = true});
-    for (std::uint64_t i = 0; i < 10'000; ++i) {
+    for (std::uint64_t i = 0; i < 300; ++i) {
         to->push(numbered(i));
     }
     ASSERT_TRUE(to->finish());
     EXPECT_EQ(to->lost(), 0U);
-    EXPECT_EQ(taken.numbers.size(), 10'000U);
+    EXPECT_EQ(taken.numbers.size(), 300U);
 }
 
 class DecisionFile : public ::testing::Test {

@@ -57,6 +57,8 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
          "--perf-map",
          "--record-decisions",
          "d.jsonl",
+         "--trace",
+         "t.json",
          "--trace-insns",
          "t.txt",
          "--gdb",
@@ -113,6 +115,7 @@ TEST(RunCommandLine, every_option_reaches_its_field) {
     EXPECT_TRUE(fleet.engine_stats);
     EXPECT_TRUE(fleet.perf_map);
     EXPECT_EQ(fleet.record_decisions, "d.jsonl");
+    EXPECT_EQ(fleet.trace, "t.json");
     EXPECT_EQ(guest.config.trace_insns, "t.txt");
     EXPECT_EQ(guest.config.gdb, "tcp:127.0.0.1:7");
     EXPECT_THAT(guest.config.initrds, ElementsAre("a", "b"));

@@ -125,6 +125,8 @@ struct FleetConfig {
     /// Write what the policy was told and decided to this file (docs/design/tracing.md has the
     /// format); empty: don't. Needs a policy.
     std::string record_decisions;
+    /// Write a trace for Perfetto to this file (docs/design/tracing.md); empty: don't.
+    std::string trace;
     std::vector<GuestConfig> guests;
 };
 

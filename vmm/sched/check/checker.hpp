@@ -72,8 +72,8 @@ private:
     void apply(const Event& event);
     void apply(const PickRecord& pick);
     void apply(const PreemptRecord& preempt);
-    void apply(const LookRecord& /*look*/) {}
-    void apply(const WakeRecord& /*wake*/) {}
+    template <class Other>
+    void apply(const Other& /*record*/) {}  // decides nothing
     void set_terms(Guest& guest, const TenantTerms& terms);
     std::uint8_t level_of(const VcpuId& id) const;
     void update_above(const GuestId& guest);

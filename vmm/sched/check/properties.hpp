@@ -42,8 +42,8 @@ constexpr double budget_bound(const Margins& m, double burst, double vcpus) {
 
 /// For how long one of `vcpus` waits when all take turns.
 constexpr double turn_bound(const Margins& m, std::size_t vcpus) {
-    return static_cast<double>((vcpus + m.workers - 1) / m.workers)
-           * (m.slice + m.section + m.obey);
+    const std::size_t turns = (vcpus + m.workers - 1) / m.workers;
+    return static_cast<double>(turns) * (m.slice + m.section + m.obey);
 }
 
 /// The level of a vCPU while its guest has budget.

@@ -59,6 +59,12 @@ private:
     void write(const PreemptRecord& preempt);
     void write(const LookRecord& look);
     void write(const WakeRecord& wake);
+    // No decision follows from these.
+    void write(const RestRecord& /*rest*/) {}
+    void write(const DoorbellRecord& /*doorbell*/) {}
+    void write(const RequestRecord& /*request*/) {}
+    void write(const DeliveryRecord& /*delivery*/) {}
+    void write(const CompletionRecord& /*completion*/) {}
 
     RecordFile file_;
     std::string text_;

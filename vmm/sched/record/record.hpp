@@ -52,8 +52,66 @@ struct WakeRecord {
     Level level = kNoLevel;
 };
 
+// From here on: what no decision follows from.
+
+/// A worker had nothing to run.
+struct RestRecord {
+    Nanos time_ns = 0;  ///< Its end.
+    Nanos begin_ns = 0;
+    std::uint32_t worker = 0;
+    bool asleep = false;  ///< It slept; else it looked for work.
+};
+
+/// A guest rang a doorbell, on the vCPU that a worker runs.
+struct DoorbellRecord {
+    Nanos time_ns = 0;
+    VcpuId id;
+    std::uint32_t worker = 0;
+    bool yields = false;  ///< It gives its turn away; else its claim became more urgent.
+};
+
+/// A request was taken off a guest's queue and given to the host.
+struct RequestRecord {
+    static constexpr std::uint32_t kNoWorker = ~std::uint32_t{0};
+
+    Nanos time_ns = 0;
+    GuestId guest;
+    std::uint64_t token = 0;           ///< Names it within its guest.
+    std::uint32_t worker = kNoWorker;  ///< That took it, in a turn of the guest as a rule.
+    std::string_view operation;        ///< What it asks for; a text that stays.
+    Level level = kNoLevel;
+    std::uint64_t bytes = 0;
+};
+
+/// The completion that is being published reaches this vCPU: it is woken, or is to look.
+struct DeliveryRecord {
+    Nanos time_ns = 0;
+    VcpuId id;
+    std::uint64_t token = 0;
+};
+
+/// A completion has been published.
+struct CompletionRecord {
+    Nanos time_ns = 0;   ///< Its end.
+    Nanos begin_ns = 0;  ///< Of the publishing.
+    GuestId guest;
+    std::uint64_t token = 0;
+    std::uint32_t worker = RequestRecord::kNoWorker;
+    std::int64_t result = 0;
+};
+
 /// One thing that the scheduler was told, decided or saw; plain values.
-using Record = std::variant<Event, PickRecord, PreemptRecord, LookRecord, WakeRecord>;
+using Record = std::variant<
+    Event,
+    PickRecord,
+    PreemptRecord,
+    LookRecord,
+    WakeRecord,
+    RestRecord,
+    DoorbellRecord,
+    RequestRecord,
+    DeliveryRecord,
+    CompletionRecord>;
 static_assert(std::is_trivially_copyable_v<Record>);
 
 /// What holds for all records of one run.

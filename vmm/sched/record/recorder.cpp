@@ -14,7 +14,7 @@ Recorder::Recorder(std::vector<std::unique_ptr<RecordSink>> sinks, const Recorde
     , sinks_(std::move(sinks)) {}
 
 Recorder::~Recorder() {
-    (void)finish();
+    stop();
 }
 
 void Recorder::start(const RunFacts& facts) {
@@ -71,9 +71,10 @@ void Recorder::drain() {
     }
 }
 
-Result<void> Recorder::finish() {
+/// True: the thread ran until now. Everything that was pushed before has reached the sinks.
+bool Recorder::stop() {
     if (!thread_.joinable()) {
-        return {};
+        return false;
     }
     {
         const std::lock_guard lock(mutex_);
@@ -82,7 +83,14 @@ Result<void> Recorder::finish() {
     }
     thread_.join();
     drain();
+    return true;
+}
+
+Result<void> Recorder::finish() {
     Result<void> result;
+    if (!stop()) {
+        return result;
+    }
     for (const auto& sink : sinks_) {
         if (auto one = sink->finish(); !one && result) {
             result = std::move(one);

@@ -38,6 +38,8 @@ struct RecorderOptions {
     /// Who makes a record waits for room, so that none is lost; for runs whose time is not the
     /// host's.
     bool wait_for_room = false;
+    /// Take records that no decision follows from as well: of requests, doorbells, idle workers.
+    bool everything = false;
 };
 
 /// Takes records from under the scheduler's locks and gives them to sinks on a thread of its own.
@@ -55,6 +57,8 @@ public:
     void start(const RunFacts& facts);
     /// Any thread, between start() and finish().
     void push(const Record& record) noexcept;
+    /// RecorderOptions::everything.
+    bool wants_everything() const noexcept { return options_.everything; }
     /// After the last record. Writes all and ends the files; the first error of any.
     Result<void> finish();
 
@@ -62,6 +66,7 @@ public:
     std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
 
 private:
+    bool stop();
     void work();
     void drain();
 

@@ -35,6 +35,18 @@ void WorkerPool::record_look(
     turn.recorded_cpu_time = cpu_time;
 }
 
+/// Nothing follows from how long a worker had nothing to do.
+void WorkerPool::record_rest(const Worker& worker, Nanos begin, Nanos end, bool asleep) const {
+    if (recorder_ != nullptr && recorder_->wants_everything()) [[unlikely]] {
+        recorder_->push(RestRecord{
+            .time_ns = end,
+            .begin_ns = begin,
+            .worker = options_.first_worker + worker.index,
+            .asleep = asleep,
+        });
+    }
+}
+
 void WorkerPool::record_other_look(const VcpuEntry& entry, const ClaimSample& sample, Nanos now)
     const {
     if (recorder_ != nullptr) [[unlikely]] {

@@ -97,6 +97,8 @@ public:
     /// The worker to post to for a vCPU's guest: in a host's mode the vCPU's own, which has its
     /// scheduling, else one of those for all.
     unsigned worker_of(Handle vcpu) const noexcept { return vcpu->pool.first_worker(); }
+    /// Null: nothing is recorded.
+    Recorder* recorder() const noexcept { return options_.recorder; }
     /// Threads that run vCPUs.
     unsigned workers() const noexcept { return static_cast<unsigned>(places_.size()); }
     WorkerTimes worker_times(unsigned worker) const {

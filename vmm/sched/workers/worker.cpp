@@ -415,6 +415,7 @@ bool WorkerPool::poll(Worker& worker) {
     const std::lock_guard guard(lock_);
     --polling_;
     worker.times.poll_ns += now - begin;
+    record_rest(worker, begin, now, false);
     return found;
 }
 
@@ -443,8 +444,11 @@ void WorkerPool::sleep(Worker& worker) {
             deadline = next_timer();
         }
     }
+    const Nanos begin = recorder_ != nullptr ? monotonic_now() : 0;
     worker.engine->wait(deadline);
-    end_wait(worker, monotonic_now());
+    const Nanos now = monotonic_now();
+    end_wait(worker, now);
+    record_rest(worker, begin, now, true);
     const std::lock_guard guard(lock_);
     sleeping_.erase(worker.index);
     if (timekeeper_ == &worker) {

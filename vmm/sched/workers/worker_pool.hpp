@@ -157,6 +157,7 @@ private:
         ExitKind exit,
         const ClaimSample& sample
     ) const;
+    void record_rest(const Worker& worker, Nanos begin, Nanos end, bool asleep) const;
     void record_other_look(const VcpuEntry& entry, const ClaimSample& sample, Nanos now) const;
     void record_wake(const VcpuEntry& entry, WakeCause cause, Level level, Nanos now) const;
     HostThread thread_of(const Worker& worker) const;
