@@ -74,6 +74,7 @@ Device::run_command(const Chain& chain, std::vector<std::byte>& reply, bool& def
     virtio_cops_ctrl_detach_process leaving;
     virtio_cops_ctrl_cancel victim;
     virtio_cops_ctrl_set_level moved;
+    virtio_cops_ctrl_alloc_cpu cores;
     virtio_cops_ctrl_get_grant grant;
     switch (header.command) {
     case VIRTIO_COPS_CTRL_SET_BOARD:
@@ -86,6 +87,8 @@ Device::run_command(const Chain& chain, std::vector<std::byte>& reply, bool& def
         return as(victim, [&](auto) { return cancel(victim); });
     case VIRTIO_COPS_CTRL_SET_LEVEL:
         return as(moved, [&](auto) { return set_level(moved); });
+    case VIRTIO_COPS_CTRL_ALLOC_CPU:
+        return as(cores, [&](auto) { return alloc_cpu(cores); });
     case VIRTIO_COPS_CTRL_GET_GRANT:
         return as(grant, [&](auto) {
             const bool room = total(chain.writable)

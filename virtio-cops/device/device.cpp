@@ -20,6 +20,8 @@ constexpr std::uint64_t bit(unsigned number) {
 /// What the wire can express.
 DeviceOptions within_limits(DeviceOptions options) {
     options.num_vcpus = std::clamp(options.num_vcpus, 1u, 64u);
+    const bool all = options.own_vcpus == 0 || options.own_vcpus > options.num_vcpus;
+    options.own_vcpus = all ? options.num_vcpus : options.own_vcpus;
     options.max_processes = std::clamp(options.max_processes, 1u, 4096u);
     options.max_slots -= options.max_slots % VIRTIO_COPS_SLOTS_PER_PAGE;
     options.max_in_flight = std::clamp(options.max_in_flight, 1u, 1024u);
@@ -52,7 +54,8 @@ std::uint64_t Device::features() const noexcept {
     return bit(VIRTIO_F_VERSION_1) | bit(VIRTIO_RING_F_INDIRECT_DESC)
            | std::uint64_t{options_.boards} << VIRTIO_COPS_F_BOARD
            | std::uint64_t{options_.user_interrupts} << VIRTIO_COPS_F_USER_INTR
-           | bit(VIRTIO_COPS_F_POWER_OFF);
+           | bit(VIRTIO_COPS_F_POWER_OFF)
+           | std::uint64_t{offers_cores()} << VIRTIO_COPS_F_CORE_ALLOC;
 }
 
 std::uint16_t Device::queue_max(unsigned queue) const noexcept {
@@ -62,7 +65,8 @@ std::uint16_t Device::queue_max(unsigned queue) const noexcept {
 }
 
 bool Device::accept_features(std::uint64_t features) const noexcept {
-    const bool needs_boards = (features & bit(VIRTIO_COPS_F_USER_INTR)) != 0;
+    const bool needs_boards =
+        (features & (bit(VIRTIO_COPS_F_USER_INTR) | bit(VIRTIO_COPS_F_CORE_ALLOC))) != 0;
     return (features & ~this->features()) == 0 && (features & bit(VIRTIO_F_VERSION_1)) != 0
            && (!needs_boards || (features & bit(VIRTIO_COPS_F_BOARD)) != 0);
 }
@@ -78,11 +82,13 @@ void Device::read_config(std::uint64_t offset, std::span<std::byte> to) const no
         .max_handles = options_.max_handles,
         .num_grants = static_cast<std::uint32_t>(options_.grants.size()),
     };
-    std::array<std::byte, sizeof config + sizeof(virtio_cops_le32)> from{};
+    std::array<std::byte, VIRTIO_COPS_CONFIG_OWN_VCPUS + sizeof(virtio_cops_le32)> from{};
     static_assert(sizeof config == VIRTIO_COPS_CONFIG_POWER_OFF);
     std::ranges::copy(bytes_of(config), from.begin());
     from[VIRTIO_COPS_CONFIG_POWER_OFF] =
         power_off_asked_ ? std::byte{VIRTIO_COPS_POWER_OFF_ASKED} : std::byte{0};
+    from[VIRTIO_COPS_CONFIG_OWN_VCPUS] =
+        offers_cores() ? static_cast<std::byte>(options_.own_vcpus) : std::byte{0};
     for (std::size_t i = 0; i < to.size(); ++i) {
         to[i] = offset < from.size() && i < from.size() - offset ? from[offset + i] : std::byte{0};
     }
@@ -113,6 +119,7 @@ void Device::activate(std::uint64_t features, std::span<const QueueState> queues
         }
     }
     requests_.assign(queues_[VIRTIO_COPS_QUEUE_REQUEST].state().size, {});
+    publish_cores();
 }
 
 bool Device::reset() {
@@ -130,6 +137,7 @@ bool Device::reset() {
 
 /// Forgets everything of the driver's but the operations that the host has under way.
 void Device::drop_everything() {
+    forget_cores();
     active_ = false;
     broken_ = false;
     features_ = 0;

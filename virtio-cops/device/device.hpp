@@ -20,6 +20,9 @@ namespace virtio_cops {
 /// the wire can express.
 struct DeviceOptions {
     std::uint32_t num_vcpus = 1;
+    /// vCPUs that the guest has for good; fewer than num_vcpus: CORE_ALLOC is offered (with
+    /// boards). 0: all of them.
+    std::uint32_t own_vcpus = 0;
     std::uint32_t max_processes = 64;
     std::uint32_t max_slots = 4096;  ///< Of one process; a multiple of VIRTIO_COPS_SLOTS_PER_PAGE.
     std::uint32_t max_in_flight = 1024;  ///< Started at the host; more wait, most urgent first.
@@ -141,6 +144,9 @@ public:
     /// negotiated POWER_OFF, and nothing happens.
     bool ask_power_off();
 
+    /// Host::cores() has changed: tells the driver, if it negotiated CORE_ALLOC.
+    void cores_changed();
+
     // What the host's I/O engine reports.
     /// The operation ended. `result` is a byte count, a host handle (OPENAT) or -errno.
     void complete(std::uint64_t token, std::int64_t result);
@@ -198,6 +204,7 @@ private:
     detach(const Chain& chain, const virtio_cops_ctrl_detach_process& command, bool& deferred);
     Errno cancel(const virtio_cops_ctrl_cancel& command);
     Errno set_level(const virtio_cops_ctrl_set_level& command);
+    Errno alloc_cpu(const virtio_cops_ctrl_alloc_cpu& command);
     Errno get_grant(const virtio_cops_ctrl_get_grant& command, std::vector<std::byte>& reply) const;
     void finish_detach(Process& process);
     void answer(
@@ -242,6 +249,12 @@ private:
     // boards.cpp
     Process* find_process(std::uint64_t id) noexcept;
     static std::byte* line_of(const Process& process, unsigned hart) noexcept;
+
+    // cores.cpp
+    bool offers_cores() const noexcept;
+    bool publish_cores();
+    bool publish_core(unsigned vcpu, std::uint32_t word);
+    void forget_cores();
 
     // save.cpp
     bool accept_saved(const SavedDevice& saved) const;

@@ -90,6 +90,13 @@ struct CompletionEvent {
     std::uint64_t time_ns = 0;     ///< When it was published, by Host::now_ns().
 };
 
+/// vCPUs beyond the guest's own, bit v for vCPU v: those that it may run, and those that it has
+/// been asked to stop and has not.
+struct Cores {
+    std::uint64_t granted = 0;
+    std::uint64_t revoked = 0;
+};
+
 /// What the device asks of the host. Called with the device's lock held, so an implementation must
 /// not call back into the device (except where it says so) and must not wait.
 class Host {
@@ -120,6 +127,11 @@ public:
     /// A reset that Device::reset() left open has ended: no request is in flight, nothing will be
     /// written any more.
     virtual void reset_done() = 0;
+
+    /// The guest wants so many vCPUs in all. Whatever this changes is in cores() by the return.
+    virtual void want_vcpus(std::uint32_t /*vcpus*/) {}
+    /// What the guest may run beyond its own vCPUs, as of now.
+    virtual Cores cores() { return {}; }
 
     /// Monotonic nanoseconds.
     virtual std::uint64_t now_ns() = 0;

@@ -65,6 +65,11 @@ public:
         const virtio_cops_ctrl_set_level payload{request_id, level, 0};
         return send(VIRTIO_COPS_CTRL_SET_LEVEL, &payload, sizeof payload, cookie);
     }
+    /// The guest wants `vcpus` in all; what it may run is in the host lines by the answer.
+    int alloc_cpu(std::uint32_t vcpus, std::uint64_t cookie) {
+        const virtio_cops_ctrl_alloc_cpu payload{vcpus, 0};
+        return send(VIRTIO_COPS_CTRL_ALLOC_CPU, &payload, sizeof payload, cookie);
+    }
     int get_grant(std::uint32_t index, std::uint64_t cookie) {
         const virtio_cops_ctrl_get_grant payload{index, 0};
         return send(VIRTIO_COPS_CTRL_GET_GRANT, &payload, sizeof payload, cookie);

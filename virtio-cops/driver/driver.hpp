@@ -16,6 +16,7 @@ struct DriverOptions {
     bool boards = true;                 ///< Take VIRTIO_COPS_F_BOARD if offered.
     bool user_interrupts = true;        ///< Take VIRTIO_COPS_F_USER_INTR if offered.
     bool power_off = true;              ///< Take VIRTIO_COPS_F_POWER_OFF if offered.
+    bool core_alloc = true;             ///< Take VIRTIO_COPS_F_CORE_ALLOC if offered.
     std::uint16_t control_size = 64;    ///< Cut to the device's largest.
     std::uint16_t request_size = 1024;  ///< Cut to the device's largest.
     std::uint16_t max_segments = 18;    ///< Data segments of a request; cut to the device's limit.
@@ -76,6 +77,12 @@ public:
                && mmio_.read_config_word(VIRTIO_COPS_CONFIG_POWER_OFF)
                       == VIRTIO_COPS_POWER_OFF_ASKED;
     }
+    /// vCPUs 0..own-1 are the guest's own, others are granted and revoked; 0: all are its own.
+    std::uint32_t own_vcpus() {
+        return (features_ >> VIRTIO_COPS_F_CORE_ALLOC & 1) != 0
+                   ? mmio_.read_config_word(VIRTIO_COPS_CONFIG_OWN_VCPUS)
+                   : 0;
+    }
     bool has_user_interrupts() const { return (features_ >> VIRTIO_COPS_F_USER_INTR & 1) != 0; }
 
 private:
@@ -113,7 +120,9 @@ int Driver<Port>::open() {
     const std::uint64_t user = std::uint64_t{options_.boards && options_.user_interrupts}
                                << VIRTIO_COPS_F_USER_INTR;
     const std::uint64_t power_off = std::uint64_t{options_.power_off} << VIRTIO_COPS_F_POWER_OFF;
-    if (const int error = mmio_.negotiate(required, board | user | power_off, &features_);
+    const std::uint64_t cores = std::uint64_t{options_.boards && options_.core_alloc}
+                                << VIRTIO_COPS_F_CORE_ALLOC;
+    if (const int error = mmio_.negotiate(required, board | user | power_off | cores, &features_);
         error != 0) {
         return error;
     }

@@ -37,6 +37,14 @@ publish_ready(virtio_cops_board& board, std::uint64_t ready, const virtio_cops_h
     return best(ready) < best(before) && best(ready) < ring_level;
 }
 
+/// VIRTIO_COPS_CORE_* of the vCPU whose host line it is: of a device with CORE_ALLOC.
+inline std::uint32_t core_of(const virtio_cops_host_line& host) {
+    const auto* const word = reinterpret_cast<const std::uint32_t*>(
+        reinterpret_cast<const unsigned char*>(&host) + VIRTIO_COPS_HOST_LINE_CORE
+    );
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
 /// Level at which a process competes on the hart of `line`, VIRTIO_COPS_LEVEL_NONE = not at all:
 /// what is ready there and what has completed without the executor's knowing, cut by its ceiling.
 /// To be asked after a used-buffer interrupt and on switching away.

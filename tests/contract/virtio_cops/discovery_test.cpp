@@ -128,6 +128,26 @@ TEST(VC_3_1, without_boards_there_are_no_user_interrupts_either) {
     );
 }
 
+TEST(VC_3_1, core_allocation_is_offered_when_there_are_vcpus_to_grant_and_words_to_say_so) {
+    RigOptions options;
+    options.device.own_vcpus = 1;
+    EXPECT_NE(Rig(options).device.features() & bit(VIRTIO_COPS_F_CORE_ALLOC), 0u);
+    options.device.own_vcpus = options.device.num_vcpus;
+    EXPECT_EQ(Rig(options).device.features() & bit(VIRTIO_COPS_F_CORE_ALLOC), 0u);
+    options.device.own_vcpus = 1;
+    options.device.boards = false;
+    EXPECT_EQ(Rig(options).device.features() & bit(VIRTIO_COPS_F_CORE_ALLOC), 0u);
+}
+
+TEST(VC_3_2, core_allocation_needs_boards) {
+    RigOptions options;
+    options.device.own_vcpus = 1;
+    Rig rig(options);
+    const std::uint64_t cores = bit(VIRTIO_F_VERSION_1) | bit(VIRTIO_COPS_F_CORE_ALLOC);
+    EXPECT_FALSE(accepts(rig, cores));
+    EXPECT_TRUE(accepts(rig, cores | bit(VIRTIO_COPS_F_BOARD)));
+}
+
 TEST(VC_3_2, bad_feature_sets_leave_features_ok_clear) {
     Rig rig;
     const std::uint64_t version = bit(VIRTIO_F_VERSION_1);

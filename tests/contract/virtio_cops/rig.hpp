@@ -101,6 +101,13 @@ public:
     void raise_config_interrupt() override { ++config_interrupts; }
     void set_needs_reset(const char* why) override;
     void reset_done() override;
+    void want_vcpus(std::uint32_t vcpus) override {
+        wanted.push_back(vcpus);
+        if (on_want) {
+            on_want(vcpus);
+        }
+    }
+    Cores cores() override { return core_sets; }
     std::uint64_t now_ns() override { return ++clock; }
     void completed(const CompletionEvent& event) override { events.push_back(event); }
 
@@ -116,6 +123,9 @@ public:
     std::vector<Post> posts;
     std::vector<Level> interrupts;
     unsigned config_interrupts = 0;
+    Cores core_sets;
+    std::vector<std::uint32_t> wanted;  ///< What the guest asked for, in order.
+    std::function<void(std::uint32_t vcpus)> on_want;
     std::vector<CompletionEvent> events;
     std::uint64_t clock = 0;
     std::function<void(const char* why)> on_needs_reset;

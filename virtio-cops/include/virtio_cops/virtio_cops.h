@@ -27,6 +27,9 @@ typedef uint64_t virtio_cops_le64;
 #define VIRTIO_COPS_F_USER_INTR 1 /* The host raises user interrupts for completions in slots. */
 #define VIRTIO_COPS_F_POWER_OFF 2 /* The host asks by configuration space for an orderly end. */
 
+/* Some vCPUs are the guest's while they are granted: it asks, and the host takes them back. */
+#define VIRTIO_COPS_F_CORE_ALLOC 3
+
 /* Queues. */
 #define VIRTIO_COPS_QUEUE_CONTROL 0
 #define VIRTIO_COPS_QUEUE_REQUEST 1
@@ -60,6 +63,11 @@ struct virtio_cops_config {
  */
 #define VIRTIO_COPS_CONFIG_POWER_OFF 32
 #define VIRTIO_COPS_POWER_OFF_ASKED 1
+/*
+ * Offset of le32 own_vcpus (feature CORE_ALLOC): vCPUs 0..own_vcpus-1 are the guest's own, the
+ * others are granted and revoked.
+ */
+#define VIRTIO_COPS_CONFIG_OWN_VCPUS 36
 
 /* ---- Shared words (feature BOARD) ---- */
 
@@ -106,6 +114,11 @@ struct virtio_cops_host_line {
         waiting; /* Levels that wait elsewhere; 0 where the tenant may not see others. */
     virtio_cops_le64 reserved[6];
 };
+/* Offset in the host line of le32 core (feature CORE_ALLOC): whether the guest may run the vCPU. */
+#define VIRTIO_COPS_HOST_LINE_CORE 56
+#define VIRTIO_COPS_CORE_NONE 0    /* No: it cannot be started. */
+#define VIRTIO_COPS_CORE_GRANTED 1 /* Yes. */
+#define VIRTIO_COPS_CORE_REVOKED 2 /* No longer: stop it. */
 
 /* ---- Processes and completions ---- */
 
@@ -155,6 +168,7 @@ struct virtio_cops_ctrl_status {
 #define VIRTIO_COPS_CTRL_CANCEL 4
 #define VIRTIO_COPS_CTRL_GET_GRANT 5
 #define VIRTIO_COPS_CTRL_SET_LEVEL 6
+#define VIRTIO_COPS_CTRL_ALLOC_CPU 7
 
 struct virtio_cops_ctrl_set_board { /* address 0 withdraws the board. */
     virtio_cops_le32 vcpu;
@@ -185,6 +199,11 @@ struct virtio_cops_ctrl_cancel { /* The request itself completes too, once: with
 struct virtio_cops_ctrl_set_level { /* Moves a request in flight to another level. */
     virtio_cops_le64 request_id;
     virtio_cops_le32 level;
+    virtio_cops_le32 reserved;
+};
+
+struct virtio_cops_ctrl_alloc_cpu { /* The answers are the core words of the host lines. */
+    virtio_cops_le32 vcpus;         /* Wanted in all, the guest's own among them. */
     virtio_cops_le32 reserved;
 };
 
