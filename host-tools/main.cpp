@@ -100,6 +100,13 @@ int execute(const UpCommand& command, const Catalogue& catalogue, Signals& signa
     fleet.poll_us = command.poll_us.value_or(fleet.poll_us);
     fleet.pin = command.pin.value_or(fleet.pin);
     fleet.log_level = command.log_level.value_or(fleet.log_level);
+    fleet.deterministic = fleet.deterministic || command.deterministic;
+    fleet.seed = command.seed ? command.seed : fleet.seed;
+    fleet.record = command.record;
+    fleet.replay = command.replay;
+    if (const auto wrong = determinism_contradiction(fleet); !wrong.empty()) {
+        throw configuration_failure(wrong);
+    }
     fleet.json = command.json;
     fleet.engine_stats = command.engine_stats;
     fleet.perf_map = command.perf_map;

@@ -226,6 +226,9 @@ Command parse_run(std::span<const std::string> words, const ValueContext& contex
         guest.arguments.assign(rest.begin() + 1, rest.end());
     }
     command.fleet.guests.push_back(std::move(guest));
+    if (const auto wrong = determinism_contradiction(command.fleet); !wrong.empty()) {
+        throw usage_failure(wrong);
+    }
     return command;
 }
 
@@ -250,8 +253,8 @@ void parse_experiment(const Parser& parser, const ValueContext& context, UpComma
 
 /// What belongs to one run has no meaning where there are several.
 void refuse_of_one_run(const Parser& parser) {
-    constexpr std::array<std::string_view, 5> kOfOneRun{
-        "json", "control", "metrics", "record-decisions", "trace"
+    constexpr std::array<std::string_view, 7> kOfOneRun{
+        "json", "control", "metrics", "record-decisions", "trace", "record", "replay"
     };
     for (const std::string_view name : kOfOneRun) {
         if (parser.has(name)) {
@@ -306,6 +309,10 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
     if (parser.has("log-level")) {
         command.log_level = given.log_level;
     }
+    command.deterministic = given.deterministic;
+    command.seed = given.seed;
+    command.record = given.record;
+    command.replay = given.replay;
     command.json = given.json;
     command.engine_stats = given.engine_stats;
     command.perf_map = given.perf_map;

@@ -4,6 +4,7 @@
 #include "control/request.hpp"
 #include "options/options.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,6 +30,10 @@ struct UpCommand {
     std::optional<unsigned> poll_us;
     std::optional<std::vector<unsigned>> pin;
     std::optional<std::string> log_level;
+    bool deterministic = false;  ///< False: as the file says; so is the next when it is nullopt.
+    std::optional<std::uint64_t> seed;
+    std::string record;
+    std::string replay;
     bool engine_stats = false;
     bool perf_map = false;
     std::string record_decisions;

@@ -3,6 +3,8 @@
 
 #include "options/values.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <limits>
 
@@ -192,6 +194,22 @@ constexpr std::array kFleetOptions{
         "CPUs for the workers, such as 0-3,8: each keeps to one, in this order; the threads of linux, "
         "linux-nice and linux-fifo to the first N of --workers N [not pinned]",
         [](FleetOptions& f, Text v, const Context&) { f.pin = parse_cpu_list(v); }},
+    FleetOption{"deterministic", "", ValueKind::flag, Place::anywhere,
+        "run in virtual time: the same seed, guests and files give the same run, on every engine and "
+        "host; one worker, no host threads, no input",
+        [](FleetOptions& f, Text v, const Context&) { f.deterministic = v == "true"; }},
+    FleetOption{"seed", "N", ValueKind::number, Place::anywhere,
+        "with deterministic: draws the times that requests take, and guests' random numbers [0]",
+        [](FleetOptions& f, Text v, const Context&) {
+            f.seed = parse_number(v, 0, std::numeric_limits<std::uint64_t>::max());
+        }},
+    FleetOption{"record", "FILE", ValueKind::text, Place::command_line,
+        "with deterministic: read stdin, and write to FILE what comes from outside (stdin, granted pipes "
+        "and terminals)",
+        [](FleetOptions& f, Text v, const Context& c) { f.record = parse_path(v, c.base); }},
+    FleetOption{"replay", "FILE", ValueKind::text, Place::command_line,
+        "with deterministic: all of that comes from FILE, as it was recorded",
+        [](FleetOptions& f, Text v, const Context& c) { f.replay = parse_path(v, c.base); }},
     FleetOption{"json", "FILE", ValueKind::text, Place::command_line,
         "write the report of the run to FILE, for machines",
         [](FleetOptions& f, Text v, const Context& c) { f.json = parse_path(v, c.base); }},
@@ -226,6 +244,38 @@ constexpr std::array kFleetOptions{
 // clang-format on
 
 }  // namespace
+
+std::string determinism_contradiction(const FleetOptions& options) {
+    if (!options.deterministic) {
+        return options.seed              ? "seed is for deterministic runs; add deterministic"
+               : !options.record.empty() ? "record is for deterministic runs; add deterministic"
+               : !options.replay.empty() ? "replay is for deterministic runs; add deterministic"
+                                         : "";
+    }
+    if (!options.record.empty() && !options.replay.empty()) {
+        return "record and replay exclude each other; give one of them";
+    }
+    if (options.policy.starts_with("linux")) {
+        return fmt::format(
+            "deterministic needs a policy: under {} the host's scheduler decides", options.policy
+        );
+    }
+    if (options.workers != 1) {
+        return fmt::format(
+            "deterministic has one worker: {} would race with each other", options.workers
+        );
+    }
+    if (!options.pin.empty()) {
+        return "deterministic does not depend on the host's CPUs; leave pin out";
+    }
+    for (const GuestOptions& guest : options.guests) {
+        if (!guest.config.gdb.empty()) {
+            return "deterministic and gdb exclude each other: a debugger stops a guest when people "
+                   "like";
+        }
+    }
+    return "";
+}
 
 std::span<const GuestOption> guest_options() {
     return kGuestOptions;

@@ -5,6 +5,7 @@
 
 #include <vmm/config.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -37,6 +38,10 @@ struct FleetOptions {
     vmm::Nanos quantum_ns = 0;  ///< Of policy rr; 0: its default.
     unsigned poll_us = 200;
     std::vector<unsigned> pin;  ///< CPUs of the host; empty: the workers keep to none.
+    bool deterministic = false;
+    std::optional<std::uint64_t> seed;  ///< Only with `deterministic`; without, 0.
+    std::string record;  ///< Path of what comes from outside, to be written; empty: none.
+    std::string replay;  ///< The same to be read.
     std::string log_level = "warning";
     bool engine_stats = false;
     bool perf_map = false;
@@ -47,6 +52,9 @@ struct FleetOptions {
     std::optional<ListenAddress> metrics;
     std::vector<GuestOptions> guests;
 };
+
+/// Why a deterministic run can't be as the options say, in one sentence; empty: it can.
+std::string determinism_contradiction(const FleetOptions& options);
 
 /// Where values are applied, and what they are checked against.
 struct ValueContext {

@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -39,19 +41,19 @@ void check_memory(const vmm::GuestConfig& guest) {
 }
 
 /// The COPS kernel has no clock of its own that knows the date.
-void tell_real_time(std::string& cmdline) {
+void tell_real_time(std::string& cmdline, bool deterministic) {
     if ((" " + cmdline).find(" boot_time=") != std::string::npos) {
         return;
     }
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const std::chrono::nanoseconds now = std::chrono::system_clock::now().time_since_epoch();
     cmdline += fmt::format(
         "{}boot_time={}",
         cmdline.empty() ? "" : " ",
-        std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()
+        deterministic ? vmm::kDeterministicEpoch : static_cast<std::uint64_t>(now.count())
     );
 }
 
-vmm::GuestConfig prepare(const GuestOptions& options, const Images& images) {
+vmm::GuestConfig prepare(const GuestOptions& options, const Images& images, bool deterministic) {
     vmm::GuestConfig guest = options.config;
     check_grants(guest);
     check_memory(guest);
@@ -66,7 +68,7 @@ vmm::GuestConfig prepare(const GuestOptions& options, const Images& images) {
     guest.initrd_bytes = make_boot_archive(application, words, options.environment);
     guest.kernel = images.kernel().string();
     guest.symbol_files = {guest.kernel, path.string()};
-    tell_real_time(guest.cmdline);
+    tell_real_time(guest.cmdline, deterministic);
     return guest;
 }
 
@@ -79,13 +81,16 @@ vmm::FleetConfig prepare(const FleetOptions& options, const Images& images) {
         .quantum_ns = options.quantum_ns,
         .poll_ns = 1000 * vmm::Nanos{options.poll_us},
         .pin = options.pin,
+        .seed = options.deterministic ? std::optional(options.seed.value_or(0)) : std::nullopt,
+        .record_input = options.record,
+        .replay_input = options.replay,
         .perf_map = options.perf_map,
         .record_decisions = options.record_decisions,
         .trace = options.trace,
         .guests = {}
     };
     for (const GuestOptions& guest : options.guests) {
-        fleet.guests.push_back(prepare(guest, images));
+        fleet.guests.push_back(prepare(guest, images, options.deterministic));
         fleet.guests.back().engine_stats = options.engine_stats;
     }
     return fleet;

@@ -209,7 +209,9 @@ void Session::show() {
 
 int Session::run() {
     std::optional<RawTerminal> terminal;
-    if (options_.console) {
+    if (options_.console
+        // What people type, and when, is no two times the same.
+        && (!config_.seed || !config_.record_input.empty())) {
         const bool is_terminal = ::isatty(options_.input) != 0;
         if (is_terminal && options_.input == STDIN_FILENO) {
             terminal.emplace();

@@ -71,6 +71,13 @@ public:
     virtual SbiReply sbi_call(unsigned hart, const SbiCall& call) = 0;
     /// The guest's `time` CSR: nanoseconds scaled to the timebase, plus an offset.
     virtual std::uint64_t guest_time() = 0;
+    /// The same as an instruction reads it before which `retired` (VcpuCounters::instructions) have
+    /// retired. It differs in deterministic runs: there guest_time(), which timers are compared
+    /// with, stands still during run(), and this goes on with the instructions.
+    virtual std::uint64_t guest_time_at(std::uint64_t retired) {
+        (void)retired;
+        return guest_time();
+    }
     /// Host monotonic time at which guest_time() reaches `guest_ticks`.
     virtual Nanos host_deadline(std::uint64_t guest_ticks) = 0;
 

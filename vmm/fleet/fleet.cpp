@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/engine.hpp"
+#include "fleet/console_tape.hpp"
+#include "fleet/determinism.hpp"
 #include "fleet/guest.hpp"
-#include "sched/record/decision_writer.hpp"
-#include "sched/record/trace_writer.hpp"
-#include "sched/workers/clock.hpp"
+#include "fleet/records.hpp"
 #include "sched/workers/host_thread.hpp"
 #include "sched/workers/vcpu_scheduler.hpp"
 
@@ -126,6 +126,9 @@ Result<void> check(const FleetConfig& config) {
             "not be"
         );
     }
+    if (auto possible = check_determinism(config); !possible) {
+        return possible;
+    }
     std::set<std::string_view> names;
     std::uint64_t shares = 0;
     for (const GuestConfig& guest : config.guests) {
@@ -183,44 +186,6 @@ void share_open_files(FleetConfig& config) {
     }
 }
 
-/// Where the run is recorded to; null: nowhere.
-Result<std::unique_ptr<sched::Recorder>> make_recorder(const FleetConfig& config) {
-    std::vector<std::unique_ptr<sched::RecordSink>> sinks;
-    if (!config.record_decisions.empty()) {
-        auto sink = sched::make_decision_writer(config.record_decisions);
-        if (!sink) {
-            return std::unexpected(std::move(sink.error()));
-        }
-        sinks.push_back(std::move(*sink));
-    }
-    if (!config.trace.empty()) {
-        auto sink = sched::make_trace_writer(config.trace);
-        if (!sink) {
-            return std::unexpected(std::move(sink.error()));
-        }
-        sinks.push_back(std::move(*sink));
-    }
-    if (sinks.empty()) {
-        return nullptr;
-    }
-    sched::RecorderOptions options;
-    options.everything = !config.trace.empty();
-    return std::make_unique<sched::Recorder>(std::move(sinks), options);
-}
-
-void finish(sched::Recorder& recorder) {
-    if (const auto finished = recorder.finish(); !finished) {
-        spdlog::error("{}", finished.error().message);
-    }
-    if (recorder.lost() != 0) {
-        spdlog::error(
-            "{} records of what the scheduler did are lost: they came faster than they were "
-            "written",
-            recorder.lost()
-        );
-    }
-}
-
 }  // namespace
 
 std::vector<std::string_view> available_policies() {
@@ -244,9 +209,12 @@ std::vector<std::string_view> available_engines() {
 struct Fleet::Impl {
     FleetConfig config;
     std::unique_ptr<sched::Recorder> recorder;  // null: nothing is recorded
+    std::unique_ptr<io::InputTape> tape;        // null: no input is, nor replayed
+    std::unique_ptr<ConsoleTape> typed;         // of `tape`
     std::unique_ptr<sched::VcpuScheduler> scheduler;
     std::vector<std::unique_ptr<Guest>> guests;  // destroyed before the scheduler
-    std::thread control;
+    std::thread control;                         // none in a deterministic run
+    std::vector<bool> ended;  // by guest; of whoever leads them through their ends
 
     mutable std::mutex mutex;
     std::condition_variable signal;  // of both below
@@ -258,12 +226,16 @@ struct Fleet::Impl {
 
     void mark_changed() {
         const std::lock_guard lock(mutex);
+        if (scheduler->virtual_time() != nullptr && !changed) {
+            // There the worker does it, at its next look around, which is the same in every run.
+            scheduler->post(0, [this](io::Engine&) { look_at_guests(); });
+        }
         changed = true;
         signal.notify_all();
     }
 
     /// Ends the guests in the background when all others have ended.
-    void stop_background(const std::vector<bool>& ended) {
+    void stop_background() {
         for (std::size_t i = 0; i < guests.size(); ++i) {
             if (!ended[i] && !config.guests[i].background) {
                 return;
@@ -277,31 +249,46 @@ struct Fleet::Impl {
         mark_changed();
     }
 
-    /// The control thread: leads guests through the ends of their lives, off the workers.
+    /// Leads guests through the ends of their lives.
+    void look_at_guests() {
+        {
+            const std::lock_guard lock(mutex);
+            changed = false;
+        }
+        std::size_t ended_now = 0;
+        for (std::size_t i = 0; i < guests.size(); ++i) {
+            if (!ended[i] && guests[i]->advance()) {
+                ended[i] = true;
+                ++ended_now;
+            }
+        }
+        if (ended_now != 0) {
+            stop_background();
+            const std::lock_guard lock(mutex);
+            running -= ended_now;
+            end_time = scheduler->time_now();
+            signal.notify_all();
+        }
+    }
+
+    /// The control thread: does so off the workers.
     void run_control() {
         pthread_setname_np(pthread_self(), "cops-fleet");
-        std::vector<bool> ended(guests.size());
         std::unique_lock lock(mutex);
         while (running != 0) {
             signal.wait(lock, [this] { return changed; });
-            changed = false;
             lock.unlock();
-            std::size_t ended_now = 0;
-            for (std::size_t i = 0; i < guests.size(); ++i) {
-                if (!ended[i] && guests[i]->advance()) {
-                    ended[i] = true;
-                    ++ended_now;
-                }
-            }
-            if (ended_now != 0) {
-                stop_background(ended);
-            }
+            look_at_guests();
             lock.lock();
-            running -= ended_now;
-            if (ended_now != 0) {
-                end_time = sched::monotonic_now();
-                signal.notify_all();
-            }
+        }
+    }
+
+    void start_guests() {
+        if (typed != nullptr) {
+            typed->begin();
+        }
+        for (const auto& guest : guests) {
+            guest->start(start_time);
         }
     }
 };
@@ -319,7 +306,12 @@ Fleet::~Fleet() {
         impl_->scheduler->stop();
     }
     if (impl_->recorder != nullptr) {
-        finish(*impl_->recorder);
+        finish_records(*impl_->recorder);
+    }
+    if (impl_->tape != nullptr) {
+        if (const auto finished = impl_->tape->finish(); !finished) {
+            spdlog::error("{}", finished.error().message);
+        }
     }
     impl_->guests.clear();
 }
@@ -336,20 +328,37 @@ Result<std::unique_ptr<Fleet>> Fleet::create(const FleetConfig& config, ConsoleS
     if (!recorder) {
         return std::unexpected(std::move(recorder.error()));
     }
+    auto tape = make_tape(config);
+    if (!tape) {
+        return std::unexpected(std::move(tape.error()));
+    }
+    std::unique_ptr<Fleet> fleet(new Fleet);
+    Impl& impl = *fleet->impl_;
+    if (*tape != nullptr) {
+        impl.typed = std::make_unique<ConsoleTape>(
+            **tape,
+            [&impl](std::size_t guest, std::span<const char> bytes) {
+                return guest < impl.guests.size() ? impl.guests[guest]->console_input(bytes) : 0;
+            }
+        );
+    }
     auto scheduler = sched::VcpuScheduler::create(
         {.workers = config.workers,
          .policy = config.policy,
          .of_policy = of_policy,
          .poll_ns = config.poll_ns,
          .pin = config.pin,
-         .recorder = recorder->get()}
+         .recorder = recorder->get(),
+         .seed = config.seed,
+         .epoch_ns = kDeterministicEpoch,
+         .tape = tape->get(),
+         .input = impl.typed.get()}
     );
     if (!scheduler) {
         return std::unexpected(std::move(scheduler.error()));
     }
     warn_of_few_cpus(config);
-    std::unique_ptr<Fleet> fleet(new Fleet);
-    Impl& impl = *fleet->impl_;
+    impl.tape = std::move(*tape);
     impl.config = config;
     share_open_files(impl.config);
     impl.recorder = std::move(*recorder);
@@ -396,11 +405,15 @@ Result<void> Fleet::start() {
     {
         const std::lock_guard lock(impl.mutex);
         impl.running = impl.guests.size();
-        impl.start_time = sched::monotonic_now();
+        impl.start_time = impl.scheduler->time_now();
     }
-    for (const auto& guest : impl.guests) {
-        guest->start(impl.start_time);
+    impl.ended.resize(impl.guests.size());
+    if (impl.scheduler->virtual_time() != nullptr) {
+        // On the worker, so that it begins with all guests there.
+        impl.scheduler->post(0, [&impl](io::Engine&) { impl.start_guests(); });
+        return {};
     }
+    impl.start_guests();
     impl.control = std::thread([&impl] { impl.run_control(); });
     return {};
 }
@@ -476,7 +489,15 @@ Result<void> Fleet::set_tenant(std::size_t guest, const Tenant& tenant) {
 }
 
 std::size_t Fleet::console_input(std::size_t guest, std::span<const char> bytes) {
-    return guest < impl_->guests.size() ? impl_->guests[guest]->console_input(bytes) : 0;
+    if (guest >= impl_->guests.size()) {
+        return 0;
+    }
+    if (impl_->typed == nullptr) {
+        return impl_->guests[guest]->console_input(bytes);
+    }
+    const std::size_t taken = impl_->typed->push(guest, bytes);
+    impl_->scheduler->wake_for_input();
+    return taken;
 }
 
 Result<std::vector<std::uint8_t>> Fleet::save(std::size_t guest) {
@@ -504,7 +525,7 @@ FleetReport Fleet::report() const {
     }
     {
         const std::lock_guard lock(impl.mutex);
-        const Nanos end = impl.running != 0 ? sched::monotonic_now() : impl.end_time;
+        const Nanos end = impl.running != 0 ? impl.scheduler->time_now() : impl.end_time;
         report.wall_ns = end - impl.start_time;
         for (std::size_t i = 0; i < report.guests.size(); ++i) {
             report.guests[i].tenant = impl.config.guests[i].tenant;

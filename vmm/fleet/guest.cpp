@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fleet/guest.hpp"
 
-#include "sched/workers/clock.hpp"
+#include "io/seeded.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -94,6 +94,8 @@ Result<void> Guest::build(std::shared_ptr<PerfMap> perf_map, ConsoleOutput conso
         );
     }
     MachineConfig of_machine = machine_config(config_);
+    of_machine.virtual_time = pool_.virtual_time();
+    of_machine.seed = io::seeded(pool_.seed(), index_);
     if (perf_map != nullptr) {
         code_names_ = std::make_unique<GuestCodeNames>(
             std::move(perf_map), config_.name, config_.symbol_files
@@ -105,7 +107,9 @@ Result<void> Guest::build(std::shared_ptr<PerfMap> perf_map, ConsoleOutput conso
         return std::unexpected(std::move(machine.error()));
     }
     machine_ = std::move(*machine);
-    io_ = std::make_unique<GuestIo>(pool_, std::move(*grants), static_cast<OperationSink&>(*this));
+    io_ = std::make_unique<GuestIo>(
+        pool_, index_, std::move(*grants), static_cast<OperationSink&>(*this)
+    );
     if (auto added = add_device(); !added) {
         return added;
     }
@@ -370,7 +374,7 @@ void Guest::finish(Outcome outcome) {
     );
     const std::lock_guard lock(outcome_mutex_);
     outcome_ = std::move(outcome);
-    ended_ = sched::monotonic_now();
+    ended_ = pool_.time_now();
     if (save_) {
         save_->set_value(fail(ErrorKind::usage, fmt::format("guest {} has ended", config_.name)));
         save_.reset();
@@ -384,6 +388,9 @@ bool Guest::end_was_asked() const noexcept {
 
 void Guest::stop() {
     stop_asked_.store(true, std::memory_order_release);
+    if (io::LatencyQueue* requests = pool_.latency_queue(); requests != nullptr) {
+        requests->abandon(index_);
+    }
     machine_->end({Ending::stopped, 0, {}});
 }
 
@@ -414,7 +421,9 @@ void Guest::machine_ended() noexcept {
 // ---- CopsHost -------------------------------------------------------------------------------
 
 void Guest::submit() {
-    if (io::Engine* engine = pool_.current_engine(); engine != nullptr) {
+    if (pool_.virtual_time() != nullptr) {
+        pool_.kick_current();  // so that its requests start now, and not when the run ends
+    } else if (io::Engine* engine = pool_.current_engine(); engine != nullptr) {
         engine->flush();
         engine->reap();  // what was there at once (cached files) is delivered at once
     }
@@ -450,7 +459,7 @@ void Guest::end_interrupt() {
 void Guest::needs_reset(const char* why) {
     // A guest may do so as fast as it can reset the device.
     constexpr Nanos kInterval = 1'000'000'000;
-    const Nanos now = sched::monotonic_now();
+    const Nanos now = pool_.time_now();
     Nanos next = next_protocol_warning_.load(std::memory_order_relaxed);
     if (now < next
         || !next_protocol_warning_.compare_exchange_strong(
@@ -462,7 +471,7 @@ void Guest::needs_reset(const char* why) {
 }
 
 Nanos Guest::now() {
-    return sched::monotonic_now();
+    return pool_.time_now();
 }
 
 // ---- Port -----------------------------------------------------------------------------------
@@ -475,7 +484,8 @@ ExitKind Guest::Port::run(const RunContext& context) {
     if (guest_.device_->take_post(hart_)) {
         vcpu().raise_user_interrupt();
     }
-    ExitKind exit = guest_.machine_->run(hart_, context);
+    ExitKind exit = guest_.pool_.virtual_time() == nullptr ? guest_.machine_->run(hart_, context)
+                                                           : run_in_virtual_time(context);
     if (debug != nullptr) {
         exit = debug->after_run(hart_, exit);
     }

@@ -91,6 +91,7 @@ private:
         Nanos steal_time() const noexcept { return steal_.load(std::memory_order_relaxed); }
 
     private:
+        ExitKind run_in_virtual_time(const RunContext& context);
         Vcpu& vcpu() const noexcept { return guest_.machine_->vcpu(hart_); }
 
         Guest& guest_;

@@ -80,8 +80,14 @@ io::Opcode to_opcode(std::uint16_t opcode) {
 
 }  // namespace
 
-GuestIo::GuestIo(sched::VcpuScheduler& pool, std::vector<io::OpenGrant> grants, OperationSink& sink)
+GuestIo::GuestIo(
+    sched::VcpuScheduler& pool,
+    std::uint32_t guest,
+    std::vector<io::OpenGrant> grants,
+    OperationSink& sink
+)
     : pool_(pool)
+    , guest_(guest)
     , grants_(std::move(grants))
     , sink_(sink) {}
 
@@ -95,6 +101,10 @@ void GuestIo::start(const IoOperation& operation) {
         const std::lock_guard lock(mutex_);
         pending_.insert_or_assign(operation.token, std::move(pending));
     }
+    if (io::LatencyQueue* queue = pool_.latency_queue(); queue != nullptr) {
+        queue->start(guest_, std::move(translated));
+        return;
+    }
     if (engine != nullptr) {
         engine->start(std::move(translated));
         return;
@@ -104,6 +114,10 @@ void GuestIo::start(const IoOperation& operation) {
 }
 
 void GuestIo::cancel(std::uint64_t token) {
+    if (io::LatencyQueue* queue = pool_.latency_queue(); queue != nullptr) {
+        queue->cancel(*this, token);
+        return;
+    }
     unsigned worker = 0;
     bool posted = false;
     {

@@ -29,10 +29,15 @@ protected:
 
 /// Turns the device's operations into operations of the workers' I/O engines, on files that grants
 /// opened. An operation goes to the engine of the worker that it was started on (worker 0 when the
-/// thread is no worker) and stays there.
+/// thread is no worker) and stays there; in a deterministic run, to the queue of that.
 class GuestIo final : private io::CompletionSink {
 public:
-    GuestIo(sched::VcpuScheduler& pool, std::vector<io::OpenGrant> grants, OperationSink& sink);
+    GuestIo(
+        sched::VcpuScheduler& pool,
+        std::uint32_t guest,
+        std::vector<io::OpenGrant> grants,
+        OperationSink& sink
+    );
 
     /// The worker for operations that are started elsewhere than on a worker; 0 before.
     void set_home_worker(unsigned worker) { home_worker_ = worker; }
@@ -66,6 +71,7 @@ private:
     virtio_cops::HostHandle add_handle(Handle handle);
 
     sched::VcpuScheduler& pool_;
+    const std::uint32_t guest_;
     const std::vector<io::OpenGrant> grants_;
     OperationSink& sink_;
     unsigned home_worker_ = 0;  // constant once the fleet runs

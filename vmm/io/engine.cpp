@@ -379,6 +379,10 @@ void Engine::wait(Nanos deadline) {
     io_uring_wait_cqe_timeout(&ring_, &entry, &timeout);
 }
 
+void Engine::wait_for(Nanos time) {
+    wait(monotonic_now() + time);
+}
+
 void Engine::wake() noexcept {
     const std::uint64_t one = 1;
     // Fails only when the counter is full, and then the reader is about to be woken anyway.

@@ -96,6 +96,8 @@ public:
     /// Sleeps until something has completed, wake() is called or `deadline` (host monotonic)
     /// passes.
     void wait(Nanos deadline);
+    /// The same for `time` at most.
+    void wait_for(Nanos time);
     /// Any thread. Makes wait() return, and shows in the flags word of a ring that has one.
     void wake() noexcept;
 

@@ -13,23 +13,20 @@ __extension__ typedef unsigned __int128 Wide;
 
 }  // namespace
 
-Clock::Clock(std::uint64_t timebase_hz, Source source)
+Clock::Clock(std::uint64_t timebase_hz, Source source, const VirtualTime* time)
     : hz_(timebase_hz)
-    , source_(source) {
+    , source_(source)
+    , time_(time != nullptr ? *time : own_) {
     set_guest_time(0);
 }
 
 Nanos Clock::now() const noexcept {
     if (source_ == Source::manual) {
-        return virtual_now_.load(std::memory_order_relaxed);
+        return time_.now();
     }
     timespec time{};
     ::clock_gettime(CLOCK_MONOTONIC, &time);
     return static_cast<Nanos>(time.tv_sec) * kNanosPerSecond + static_cast<Nanos>(time.tv_nsec);
-}
-
-void Clock::advance(Nanos by) noexcept {
-    virtual_now_.fetch_add(by, std::memory_order_relaxed);
 }
 
 std::uint64_t Clock::ticks_of(Nanos time) const noexcept {
@@ -39,11 +36,11 @@ std::uint64_t Clock::ticks_of(Nanos time) const noexcept {
     return static_cast<std::uint64_t>(Wide{time} * hz_ / kNanosPerSecond);
 }
 
-std::uint64_t Clock::guest_time() const noexcept {
+std::uint64_t Clock::guest_time_after(Nanos later) const noexcept {
     if (paused()) {
         return frozen_.load(std::memory_order_relaxed);
     }
-    return ticks_of(now()) + offset_.load(std::memory_order_relaxed);
+    return ticks_of(now() + later) + offset_.load(std::memory_order_relaxed);
 }
 
 Nanos Clock::host_deadline(std::uint64_t ticks) const noexcept {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/virtual_time.hpp"
+
 #include <vmm/types.hpp>
 
 #include <atomic>
@@ -16,16 +18,23 @@ class Clock {
 public:
     enum class Source : std::uint8_t { host, manual };
 
-    explicit Clock(std::uint64_t timebase_hz, Source source = Source::host);
+    /// `time`: of a deterministic run, for Source::manual; it outlives the clock. Null: one of the
+    /// clock's own, moved by advance().
+    explicit Clock(
+        std::uint64_t timebase_hz, Source source = Source::host, const VirtualTime* time = nullptr
+    );
 
     std::uint64_t timebase_hz() const noexcept { return hz_; }
     /// Nanoseconds of the host clock, or of the virtual one.
     Nanos now() const noexcept;
-    /// Source::manual only. Moves virtual time forward.
-    void advance(Nanos by) noexcept;
+    /// Source::manual with a time of its own only. Moves that forward.
+    void advance(Nanos by) noexcept { own_.advance(by); }
+    bool is_virtual() const noexcept { return source_ == Source::manual; }
 
     /// The guest's `time` CSR.
-    std::uint64_t guest_time() const noexcept;
+    std::uint64_t guest_time() const noexcept { return guest_time_after(0); }
+    /// What it is `later` than now().
+    std::uint64_t guest_time_after(Nanos later) const noexcept;
     /// now() at which guest_time() reaches `ticks`; UINT64_MAX while paused or when that is never.
     Nanos host_deadline(std::uint64_t ticks) const noexcept;
 
@@ -40,7 +49,8 @@ private:
 
     const std::uint64_t hz_;
     const Source source_;
-    std::atomic<Nanos> virtual_now_{0};
+    VirtualTime own_;
+    const VirtualTime& time_;  // own_, or that of the run
     // Guest time = ticks_of(now) + offset_, modulo 2^64. Relaxed: changed only while no vCPU runs,
     // and the hand-over of a vCPU to a worker orders it.
     std::atomic<std::uint64_t> offset_{0};

@@ -30,6 +30,9 @@ ExitKind Hart::run(const RunContext& context) {
         hsm_.store(HsmState::started, std::memory_order_release);
         break;
     }
+    if (machine_.clock_.is_virtual()) {
+        retired_before_ = vcpu_->counters().instructions;
+    }
     const ExitKind exit = vcpu_->run(context);
     if (hsm_state() == HsmState::stop_pending) {
         hsm_.store(HsmState::stopped, std::memory_order_release);
@@ -105,6 +108,13 @@ SbiReply Hart::sbi_call(unsigned, const SbiCall& call) {
 
 std::uint64_t Hart::guest_time() {
     return machine_.clock_.guest_time();
+}
+
+std::uint64_t Hart::guest_time_at(std::uint64_t retired) {
+    const Clock& clock = machine_.clock_;
+    return clock.is_virtual()
+               ? clock.guest_time_after((retired - retired_before_) * VirtualTime::kPerInstruction)
+               : clock.guest_time();
 }
 
 Nanos Hart::host_deadline(std::uint64_t guest_ticks) {

@@ -63,6 +63,7 @@ public:
     bool mmio_write(GuestPhys address, unsigned size, std::uint64_t value) override;
     SbiReply sbi_call(unsigned hart, const SbiCall& call) override;
     std::uint64_t guest_time() override;
+    std::uint64_t guest_time_at(std::uint64_t retired) override;
     Nanos host_deadline(std::uint64_t guest_ticks) override;
 
     // ---- While no vCPU runs ----
@@ -89,6 +90,7 @@ private:
 
     // Set and read by the thread inside or around run() of this hart only.
     bool yield_requested_ = false;
+    std::uint64_t retired_before_ = 0;  // the current run(); only in virtual time
     bool steal_enabled_ = false;
     GuestPhys steal_record_;
     std::uint32_t steal_sequence_ = 0;

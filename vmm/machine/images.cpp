@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Machine that fills its memory at boot: kernel, initrd, device tree.
+#include "io/seeded.hpp"
 #include "machine/device_tree.hpp"
 #include "machine/hart.hpp"
 #include "machine/loader/file.hpp"
@@ -23,11 +24,13 @@ void append_archive(std::vector<std::byte>& to, std::span<const std::byte> archi
     to.insert(to.end(), archive.begin(), archive.end());
 }
 
-std::array<std::byte, 32> make_seed(Clock::Source clock) {
+std::array<std::byte, 32> make_seed(bool virtual_time, std::uint64_t run_seed) {
     std::array<std::byte, 32> seed{};
-    if (clock == Clock::Source::manual) {
+    if (virtual_time) {
         // A run in virtual time is to be repeatable.
-        seed.fill(std::byte{0x5a});
+        for (std::size_t i = 0; i < seed.size(); ++i) {
+            seed[i] = static_cast<std::byte>(io::seeded(run_seed, i));
+        }
     } else if (::getrandom(seed.data(), seed.size(), 0) != static_cast<ssize_t>(seed.size())) {
         // The guest has other sources; a constant seed would only pretend to be random.
         seed.fill(std::byte{0});
@@ -59,7 +62,7 @@ DeviceTreeSpec Machine::describe(const Placement& placement) const {
         .cmdline = config_.cmdline,
         .initrd = placement.initrd,
         .initrd_bytes = placement.initrd_bytes,
-        .rng_seed = make_seed(config_.clock),
+        .rng_seed = make_seed(clock_.is_virtual(), config_.seed),
     };
     for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {
         if (platform_->virtio[slot] != nullptr) {

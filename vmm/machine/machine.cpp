@@ -47,7 +47,11 @@ Result<void> check_config(const MachineConfig& config) {
 Machine::Machine(MachineConfig config, MachineListener* listener, ConsoleOutput console)
     : config_(std::move(config))
     , listener_(listener)
-    , clock_(config_.timebase_hz, config_.clock)
+    , clock_(
+          config_.timebase_hz,
+          config_.virtual_time != nullptr ? Clock::Source::manual : config_.clock,
+          config_.virtual_time
+      )
     , console_(std::move(console)) {}
 
 Machine::~Machine() = default;
@@ -132,6 +136,17 @@ Result<void> Machine::assemble() {
         auto vcpu = make_hart_vcpu(*hart);
         if (!vcpu) {
             return std::unexpected(vcpu.error());
+        }
+        if (config_.virtual_time != nullptr && (*vcpu)->debug() == nullptr) {
+            return fail(
+                ErrorKind::unavailable,
+                fmt::format(
+                    "guest {}: engine {} does not stop at exact instructions, so it can't run in "
+                    "virtual time",
+                    config_.name,
+                    (*vcpu)->engine_name()
+                )
+            );
         }
         if (trace_ != nullptr) {
             if ((*vcpu)->debug() == nullptr) {

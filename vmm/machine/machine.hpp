@@ -57,6 +57,9 @@ struct MachineConfig {
     std::string cmdline;
     std::uint64_t timebase_hz = 1'000'000'000;
     Clock::Source clock = Clock::Source::host;
+    /// Of a deterministic run; outlives the machine, and wins over `clock`. Null: there is none.
+    const VirtualTime* virtual_time = nullptr;
+    std::uint64_t seed = 0;                 ///< In virtual time: makes the device tree's rng-seed.
     std::string dump_dtb;                   ///< boot() writes the device tree there; empty: don't.
     std::string trace_insns;                ///< Write every instruction there; empty: don't.
     CodeObserver* code_observer = nullptr;  ///< EngineOptions::observer.

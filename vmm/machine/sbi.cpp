@@ -127,8 +127,16 @@ SbiReply Sbi::time(Hart& caller, const SbiCall& call) {
     if (call.function != 0) {
         return error(kNotSupported);
     }
-    caller.vcpu().set_timer(call.args[0]);
+    set_timer(caller, call.args[0]);
     return success();
+}
+
+void Sbi::set_timer(Hart& caller, std::uint64_t ticks) const {
+    caller.vcpu().set_timer(ticks);
+    if (machine_.clock().is_virtual()) {
+        // Whoever runs the vCPU decided where to stop by the timer that was set before.
+        caller.vcpu().request_exit();
+    }
 }
 
 bool Sbi::select_harts(std::uint64_t mask, std::uint64_t base, std::uint64_t* harts) const {
@@ -380,7 +388,7 @@ SbiReply Sbi::legacy(Hart& caller, const SbiCall& call) {
     SbiReply reply{.legacy = true};
     switch (call.extension) {
     case kLegacySetTimer:
-        caller.vcpu().set_timer(call.args[0]);
+        set_timer(caller, call.args[0]);
         return reply;
     case kLegacyPutchar: {
         const char byte = static_cast<char>(call.args[0]);

@@ -31,6 +31,7 @@ public:
 private:
     SbiReply base(const SbiCall& call) const;
     SbiReply time(Hart& caller, const SbiCall& call);
+    void set_timer(Hart& caller, std::uint64_t ticks) const;
     SbiReply ipi(Hart& caller, const SbiCall& call);
     SbiReply remote_fence(Hart& caller, const SbiCall& call);
     SbiReply hart_state(Hart& caller, const SbiCall& call);

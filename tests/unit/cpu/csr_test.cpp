@@ -100,6 +100,22 @@ TEST_P(Csr, time_and_instret_have_their_values) {
     EXPECT_EQ(x(a2) - x(a1), 3U);
 }
 
+TEST_P(Csr, a_read_of_time_knows_exactly_how_many_instructions_have_retired) {
+    state.x[a3] = 1000;
+    run_code(
+        {csrr(a0, 0xc02),
+         csrr(a1, 0xc01),
+         addi(a3, a3, -1),
+         bne(a3, x0, -4),
+         csrr(a2, 0xc01),
+         csrr(a4, 0xc02)}
+    );
+    ASSERT_EQ(host.time_read_at.size(), 2U);
+    EXPECT_EQ(host.time_read_at[0], x(a0) + 1);
+    EXPECT_EQ(host.time_read_at[1], x(a0) + 2 + 2000);
+    EXPECT_EQ(host.time_read_at[1], x(a4) - 1);
+}
+
 TEST_P(Csr, the_six_instructions_read_set_clear_and_write) {
     state.sscratch = 0xf0;
     state.x[a0] = 0x0f;

@@ -60,6 +60,10 @@ public:
         return ended(call);
     }
     std::uint64_t guest_time() override { return time.load(); }
+    std::uint64_t guest_time_at(std::uint64_t retired) override {
+        time_read_at.push_back(retired);
+        return guest_time();
+    }
     vmm::Nanos host_deadline(std::uint64_t ticks) override { return ticks * 10; }
 
     struct MmioWrite {
@@ -68,6 +72,7 @@ public:
         std::uint64_t value;
     };
     std::vector<MmioWrite> mmio_writes;
+    std::vector<std::uint64_t> time_read_at;  ///< Instructions retired before each read of `time`.
     std::function<void()> on_mmio_write;
     std::function<vmm::SbiReply(const vmm::SbiCall&)> on_sbi_call;
     vmm::SbiCall sbi{};

@@ -60,6 +60,57 @@ _start:
     addi t3, t3, -1
     bnez t3, 3b
     j    1b
+#elif defined(CLOCKS)
+    # Two harts. Each 24 times: a loop, a timer, a sleep until it fires; then it prints a letter that
+    # depends on every bit of the time and of the instructions retired. The later one powers off.
+    li   s0, 24
+    mv   s1, a0
+    bnez a0, 1f
+    li   a0, 1                  # hart 1 as well
+    la   a1, _start
+    li   a2, 0
+    li   a6, 0
+    li   a7, SBI_HSM
+    ecall
+1:  li   t0, 32                 # only supervisor timer interrupts
+    csrw sie, t0
+3:  li   t0, 60000
+    slli t1, s1, 14
+    add  t0, t0, t1
+4:  addi t0, t0, -1
+    bnez t0, 4b
+    rdtime t0
+    li   t1, 150000
+    add  a0, t0, t1
+    csrw 0x14d, a0              # stimecmp
+    wfi
+    rdtime t0
+    rdinstret t1
+    slli t1, t1, 7
+    xor  t0, t0, t1
+    srli t1, t0, 11
+    xor  t0, t0, t1
+    srli t1, t0, 5
+    xor  t0, t0, t1
+    andi t0, t0, 31
+    addi t0, t0, '@'
+    li   t1, UART
+    sb   t0, 0(t1)
+    addi s0, s0, -1
+    bnez s0, 3b
+    la   t0, done
+    li   t1, 1
+    amoadd.w t1, t1, (t0)
+    bnez t1, 5f
+1:  wfi
+    j    1b
+5:  li   a0, 0
+    li   a1, 0
+    li   a6, 0
+    li   a7, SBI_SRST
+    ecall
+    .balign 4
+done: .word 0
 #elif defined(IDLE)
 1:  wfi
     j    1b

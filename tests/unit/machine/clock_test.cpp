@@ -20,6 +20,21 @@ TEST(Clock, guest_time_begins_at_zero_and_follows_virtual_time) {
     EXPECT_EQ(clock.now(), 1234U);
 }
 
+TEST(Clock, clocks_of_a_deterministic_run_share_its_time) {
+    vmm::VirtualTime time;
+    Clock first(kSecond, Clock::Source::manual, &time);
+    time.advance(500);
+    const Clock second(10'000'000, Clock::Source::manual, &time);
+    time.advance_to(2500);
+    time.advance_to(100);  // has passed
+    EXPECT_EQ(first.now(), 2500U);
+    EXPECT_EQ(first.guest_time(), 2500U);
+    EXPECT_EQ(first.guest_time_after(7), 2507U);
+    EXPECT_EQ(second.guest_time(), 20U);
+    first.pause();
+    EXPECT_EQ(first.guest_time_after(7), 2500U);
+}
+
 TEST(Clock, time_is_scaled_to_the_timebase) {
     Clock clock(10'000'000, Clock::Source::manual);
     clock.advance(3 * kSecond + 99);

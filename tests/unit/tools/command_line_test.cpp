@@ -190,6 +190,25 @@ TEST(RunCommandLine, a_quantum_is_for_the_policy_rr) {
     EXPECT_EQ(up.quantum_ns, 70'000U);
 }
 
+TEST(RunCommandLine, a_deterministic_run_has_a_seed_and_nothing_of_the_hosts_time) {
+    const auto fleet_of = [](const Words& words) {
+        return std::get<RunCommand>(parse(words)).fleet;
+    };
+    const auto fleet = fleet_of({"run", "--deterministic", "--seed", "18446744073709551615", "x"});
+    EXPECT_TRUE(fleet.deterministic);
+    EXPECT_EQ(fleet.seed, ~std::uint64_t{0});
+    EXPECT_FALSE(fleet_of({"run", "--deterministic", "x"}).seed);
+    EXPECT_THAT(usage_error({"run", "--seed", "1", "x"}), HasSubstr("add deterministic"));
+    const auto refused = [](Words options) {
+        options.insert(options.begin(), {"run", "--deterministic"});
+        options.emplace_back("x");
+        return usage_error(options);
+    };
+    EXPECT_THAT(refused({"--workers", "2"}), HasSubstr("one worker"));
+    EXPECT_THAT(refused({"--pin", "0"}), HasSubstr("leave pin out"));
+    EXPECT_THAT(refused({"--gdb", "tcp:127.0.0.1:0"}), HasSubstr("exclude each other"));
+}
+
 TEST(RunCommandLine, a_tenant_that_contradicts_itself_is_a_usage_error) {
     EXPECT_THAT(usage_error({"run", "--ceiling", "17", "a"}), HasSubstr("less urgent"));
     EXPECT_THAT(usage_error({"run", "--budget-burst", "500", "a"}), HasSubstr("budget rate"));

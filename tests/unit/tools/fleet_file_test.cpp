@@ -142,8 +142,8 @@ TEST(FleetFile, errors_name_file_line_key_and_what_is_accepted) {
         AllOf(
             StartsWith("/fleets/test.toml:2: unknown key 'polcy'"),
             HasSubstr("did you mean 'policy'"),
-            HasSubstr("accepted: policy, quantum, workers, poll, pin, control, metrics, log-level "
-                      "or guest")
+            HasSubstr("accepted: policy, quantum, workers, poll, pin, deterministic, "
+                      "seed, control, metrics, log-level or guest")
         )
     );
     EXPECT_THAT(

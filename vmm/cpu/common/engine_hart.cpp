@@ -14,6 +14,11 @@ std::uint64_t MachineClock::guest_time() {
     return host_.guest_time();
 }
 
+std::uint64_t MachineClock::guest_time_at(std::uint64_t retired) {
+    const HostFloatScope scope;
+    return host_.guest_time_at(retired);
+}
+
 EngineHart::EngineHart(
     GuestMemory& guest_memory,
     VcpuHost& vcpu_host,

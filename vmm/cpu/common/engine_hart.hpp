@@ -24,6 +24,7 @@ public:
     explicit MachineClock(VcpuHost& host)
         : host_(host) {}
     std::uint64_t guest_time() override;
+    std::uint64_t guest_time_at(std::uint64_t retired) override;
 
 private:
     VcpuHost& host_;

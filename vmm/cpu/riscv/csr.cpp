@@ -59,7 +59,7 @@ std::optional<std::uint64_t> Hart::read_csr(unsigned number) {
     case Csr::instret:
         return counter_allowed(number) ? std::optional(state.instret) : std::nullopt;
     case Csr::time:
-        return counter_allowed(number) ? std::optional(guest_time()) : std::nullopt;
+        return counter_allowed(number) ? std::optional(guest_time_here()) : std::nullopt;
     case Csr::sstatus:
         return read_sstatus();
     case Csr::sie:

@@ -16,6 +16,12 @@ class TimeSource {
 public:
     /// The `time` CSR, in guest ticks.
     virtual std::uint64_t guest_time() = 0;
+    /// The same for the instruction before which `retired` have retired on this hart. In a
+    /// deterministic run a hart's time goes on with its instructions.
+    virtual std::uint64_t guest_time_at(std::uint64_t retired) {
+        (void)retired;
+        return guest_time();
+    }
 
 protected:
     ~TimeSource() = default;
@@ -76,6 +82,8 @@ public:
         state.sstatus = (state.sstatus & ~sstatus::kFs) | std::uint64_t(to) << sstatus::kFsShift;
     }
     std::uint64_t guest_time() { return time_.guest_time(); }
+    /// What an instruction reads; the engine has brought state.instret up to date.
+    std::uint64_t guest_time_here() { return time_.guest_time_at(state.instret); }
 
     /// The value of a CSR at the current privilege; nothing: illegal instruction. The engine has
     /// brought state.instret and state.fcsr up to date.

@@ -107,6 +107,10 @@ struct GuestConfig {
     std::string dump_dtb;  ///< Write the device tree there before the start; empty: don't.
 };
 
+/// Real time at the beginning of a deterministic run, in nanoseconds since 1970: what happened
+/// to files since then happened at that time. 2020-01-01T00:00:00Z.
+inline constexpr std::uint64_t kDeterministicEpoch = 1'577'836'800'000'000'000;
+
 /// A fleet: guests in one process on shared workers under one policy.
 struct FleetConfig {
     /// Host threads that run vCPUs; under a policy of available_policies() that begins with
@@ -119,6 +123,14 @@ struct FleetConfig {
     /// CPUs of the host: worker k keeps to pin[k], the threads of "linux" to the first `workers` of
     /// them. Empty: workers run where the process may, those threads on the first CPUs of that.
     std::vector<unsigned> pin;
+    /// Makes the run deterministic (docs/design/deterministic.md): guests live in virtual time, and
+    /// the same configuration, files and seed give the same run on every engine. Needs one worker
+    /// that is not pinned, a policy other than "linux...", and guests without a debugger.
+    std::optional<std::uint64_t> seed;
+    /// With a seed: where to write what comes from outside (console input, what is read from pipes
+    /// and terminals), or a file from which all of that comes. At most one of them; empty: none.
+    std::string record_input;
+    std::string replay_input;
     /// Tell Linux `perf` what translated guest code is, in /tmp/perf-PID.map. Needs engines that
     /// translate to host code.
     bool perf_map = false;

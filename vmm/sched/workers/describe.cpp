@@ -42,7 +42,7 @@ std::string relative(Nanos time, Nanos now) {
 std::string WorkerPool::describe(Handle vcpu) const {
     const std::lock_guard guard(lock_);
     const VcpuEntry& entry = *vcpu;
-    const Nanos now = monotonic_now();
+    const Nanos now = time_now();
     std::string text = fmt::format(
         "{}, claims level {}{}, runs level {}, last on worker {}",
         name_of(entry.state),

@@ -9,9 +9,14 @@
 
 namespace vmm::sched {
 
+/// CPU time of the worker's thread. In virtual time nothing takes it off.
+Nanos WorkerPool::cpu_time(Nanos now) const {
+    return options_.virtual_time != nullptr ? now : thread_cpu_time();
+}
+
 void WorkerPool::record_turn(Turn& turn) const {
     turn.recorded = turn.now;
-    turn.recorded_cpu_time = thread_cpu_time();
+    turn.recorded_cpu_time = cpu_time(turn.now);
 }
 
 void WorkerPool::record_look(
@@ -21,18 +26,18 @@ void WorkerPool::record_look(
     ExitKind exit,
     const ClaimSample& sample
 ) const {
-    const Nanos cpu_time = thread_cpu_time();
+    const Nanos used = cpu_time(turn.now);
     const Nanos passed = turn.now - turn.recorded;
     recorder_->push(LookRecord{
         .time_ns = turn.now,
         .id = entry.id,
         .worker = options_.first_worker + worker.index,
         .exit = exit,
-        .off_ns = passed - std::min(passed, cpu_time - turn.recorded_cpu_time),
+        .off_ns = passed - std::min(passed, used - turn.recorded_cpu_time),
         .sample = sample,
     });
     turn.recorded = turn.now;
-    turn.recorded_cpu_time = cpu_time;
+    turn.recorded_cpu_time = used;
 }
 
 /// Nothing follows from how long a worker had nothing to do.

@@ -92,6 +92,18 @@ Result<std::unique_ptr<VcpuScheduler>> VcpuScheduler::create(SchedulerOptions op
             )
         );
     }
+    if (options.seed && (mode || options.workers != 1)) {
+        return fail(
+            ErrorKind::configuration,
+            mode ? fmt::format(
+                       "a deterministic run needs a policy: {} leaves vCPUs to the host",
+                       options.policy
+                   )
+                 : fmt::format(
+                       "a deterministic run has one worker, and {} are asked for", options.workers
+                   )
+        );
+    }
     if (auto sound = check_pin(options); !sound) {
         return std::unexpected(std::move(sound.error()));
     }
@@ -99,6 +111,11 @@ Result<std::unique_ptr<VcpuScheduler>> VcpuScheduler::create(SchedulerOptions op
         options.pin = allowed_cpus();
     }
     std::unique_ptr<VcpuScheduler> scheduler(new VcpuScheduler(std::move(options), mode));
+    if (const auto& of = scheduler->options_; of.seed) {
+        scheduler->virtual_run_.reset(
+            new VirtualRun{.time = {}, .requests = {*of.seed, of.epoch_ns, of.tape}}
+        );
+    }
     if (policy != nullptr) {
         // Workers that keep to no CPU are nowhere.
         const std::span<const unsigned> pin = scheduler->options_.pin;
@@ -110,7 +127,13 @@ Result<std::unique_ptr<VcpuScheduler>> VcpuScheduler::create(SchedulerOptions op
 }
 
 void VcpuScheduler::make_shared_pool(std::unique_ptr<Policy> policy) {
-    PoolOptions pool{.workers = options_.workers, .poll_ns = options_.poll_ns};
+    PoolOptions pool{
+        .workers = options_.workers,
+        .poll_ns = options_.poll_ns,
+        .virtual_time = virtual_time(),
+        .latency_queue = latency_queue(),
+        .input = options_.input,
+    };
     pool.recorder = options_.recorder;
     facts_.grace_ns = pool.grace_ns;
     facts_.section_ns = pool.section_ns;

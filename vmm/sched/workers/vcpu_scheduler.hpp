@@ -46,6 +46,13 @@ struct SchedulerOptions {
     /// and a host's mode uses the first CPUs of those.
     std::vector<unsigned> pin;
     Recorder* recorder = nullptr;  ///< Outlives the scheduler, which starts it; null: no records.
+    /// Makes the run deterministic: in virtual time, with requests that take what this seed says.
+    /// Needs one worker and a policy.
+    std::optional<std::uint64_t> seed;
+    std::uint64_t epoch_ns = 0;  ///< With a seed: real time at its start, since 1970.
+    // With a seed: input from outside. Both outlive the scheduler; null: there is none.
+    io::InputTape* tape = nullptr;
+    InputSource* input = nullptr;
 };
 
 /// The vCPUs of a fleet and the host threads that run them: one pool of workers for all, under a
@@ -82,6 +89,8 @@ public:
         return mode_ ? std::nullopt : pools_.front()->budget_left(guest);
     }
     void kick(Handle vcpu) { vcpu->pool.kick(vcpu); }
+    void wake_for_input() { pools_.front()->wake_for_input(); }
+    void kick_current() { pools_.front()->kick_current(); }
     void claim(Handle vcpu, const ClaimSample& sample) { vcpu->pool.claim(vcpu, sample); }
     VcpuTimes times(Handle vcpu) const { return vcpu->pool.times(vcpu); }
     VcpuStatus status(Handle vcpu) const { return vcpu->pool.status(vcpu); }
@@ -99,6 +108,20 @@ public:
     unsigned worker_of(Handle vcpu) const noexcept { return vcpu->pool.first_worker(); }
     /// Null: nothing is recorded.
     Recorder* recorder() const noexcept { return options_.recorder; }
+    /// The time that all of this goes by: the host's monotonic one, or that of a deterministic
+    /// run.
+    Nanos time_now() const noexcept {
+        return virtual_run_ != nullptr ? virtual_run_->time.now() : monotonic_now();
+    }
+    /// Of a deterministic run; null: it is not. Constant.
+    VirtualTime* virtual_time() const noexcept {
+        return virtual_run_ != nullptr ? &virtual_run_->time : nullptr;
+    }
+    /// Of a deterministic run, else 0.
+    std::uint64_t seed() const noexcept { return options_.seed.value_or(0); }
+    io::LatencyQueue* latency_queue() const noexcept {
+        return virtual_run_ != nullptr ? &virtual_run_->requests : nullptr;
+    }
     /// Threads that run vCPUs.
     unsigned workers() const noexcept { return static_cast<unsigned>(places_.size()); }
     WorkerTimes worker_times(unsigned worker) const {
@@ -123,6 +146,11 @@ private:
     const SchedulerOptions options_;
     const std::optional<HostMode> mode_;  // nothing: a policy decides
     RunFacts facts_;                      // for the recorder; constant once the threads run
+    struct VirtualRun {
+        VirtualTime time;
+        io::LatencyQueue requests;
+    };
+    std::unique_ptr<VirtualRun> virtual_run_;  // null: the host's time
     // Constant once the threads run.
     std::vector<std::unique_ptr<WorkerPool>> pools_;
     std::vector<Place> places_;  // of all workers, by number

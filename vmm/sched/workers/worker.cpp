@@ -106,7 +106,7 @@ void WorkerPool::stop() {
 void WorkerPool::work(Worker& worker) {
     for (;;) {
         run_tasks(worker);
-        worker.engine->reap();
+        reap(worker);
         Turn turn;
         VcpuEntry* entry = nullptr;
         {
@@ -114,20 +114,75 @@ void WorkerPool::work(Worker& worker) {
             if (stopping_) {
                 return;
             }
-            turn.now = monotonic_now();
+            turn.now = time_now();
             fire_timers(turn.now);
-            entry = pick(worker, turn);
+            // In virtual time how often a worker without work looks is no part of the run.
+            if (ready_count_ != 0 || options_.virtual_time == nullptr) {
+                entry = pick(worker, turn);
+            }
         }
         if (entry != nullptr) {
+            worker.only_input = false;
             end_wait(worker, turn.now);
             run_turn(worker, *entry, turn);
-        } else if (!poll(worker)) {
+        } else if (options_.virtual_time == nullptr) {
+            if (!poll(worker)) {
+                sleep(worker);
+            }
+        } else if (!skip_idle_time() && !take_input(worker, true)) {
             sleep(worker);
         }
     }
 }
 
+/// Delivers what has completed: in the host's time, or in that of a deterministic run.
+void WorkerPool::reap(Worker& worker) {
+    worker.engine->reap();
+    if (options_.latency_queue != nullptr) {
+        options_.latency_queue->deliver(time_now(), *worker.engine);
+    }
+}
+
+/// When the run has to come out for a completion; the host's make it come out by themselves.
+Nanos WorkerPool::next_completion() const {
+    return options_.latency_queue != nullptr ? options_.latency_queue->next_due() : ~Nanos{0};
+}
+
+/// Of a deterministic run: goes on to the next moment at which there is something to do. False:
+/// that is up to the world outside.
+bool WorkerPool::skip_idle_time() {
+    const std::lock_guard guard(lock_);
+    if (ready_count_ != 0 || !workers_.front()->tasks.empty() || stopping_) {
+        return true;
+    }
+    const Nanos next = std::min(next_timer(), next_completion());
+    if (next == ~Nanos{0}) {
+        return false;
+    }
+    options_.virtual_time->advance_to(next);
+    return true;
+}
+
+/// Of a deterministic run: gives guests what was typed. Where only that makes the worker go on it
+/// looks for it as often as the host wakes it, so those occasions are not counted. True: there was
+/// something.
+bool WorkerPool::take_input(Worker& worker, bool idle) {
+    if (options_.input == nullptr || (worker.only_input && !idle)) {
+        return false;
+    }
+    worker.only_input = idle;
+    worker.rounds += idle ? 0 : 1;
+    bool any = false;
+    while (options_.input->deliver(worker.rounds, idle)) {
+        worker.rounds = 0;
+        any = true;
+    }
+    worker.only_input = idle && !any;
+    return any;
+}
+
 void WorkerPool::run_tasks(Worker& worker) {
+    take_input(worker, false);
     std::vector<Task> tasks;
     {
         const std::lock_guard guard(lock_);
@@ -178,7 +233,7 @@ void WorkerPool::run_turn(Worker& worker, VcpuEntry& entry, Turn& turn) {
         run_tasks(worker);
         port.publish(turn.ring_level, turn.yield_level, turn.waiting);
         const RunContext context{
-            .deadline = turn.deadline,
+            .deadline = std::min(turn.deadline, next_completion()),
             .ring_flags = worker.engine->ring_flags(),
             .ring_mask = worker.engine->ring_mask(),
         };
@@ -192,7 +247,7 @@ void WorkerPool::run_turn(Worker& worker, VcpuEntry& entry, Turn& turn) {
 /// True: the vCPU goes on with its turn.
 bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKind exit) {
     VcpuPort& port = entry.port;
-    worker.engine->reap();
+    reap(worker);
     ClaimSample sample = port.sample();
     const bool unseen = exit == ExitKind::interrupted && port.has_work();
     if (unseen) {
@@ -206,7 +261,7 @@ bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKin
         timer = port.timer_deadline();
     }
     std::unique_lock guard(lock_);
-    turn.now = monotonic_now();
+    turn.now = time_now();
     entry.kicked = false;
     entry.provisional = false;
     entry.called = entry.called && unseen;
@@ -431,11 +486,13 @@ void WorkerPool::sleep(Worker& worker) {
     Nanos deadline = ~Nanos{0};
     {
         const std::lock_guard guard(lock_);
-        if (ready_count_ != 0 || !worker.tasks.empty() || stopping_) {
+        const bool input = options_.input != nullptr && options_.input->waits();
+        if (ready_count_ != 0 || !worker.tasks.empty() || stopping_ || input) {
             return;
         }
         sleeping_.insert(worker.index);
-        ++worker.times.sleeps;
+        // In virtual time nobody sleeps: it waits for who ends the run.
+        worker.times.sleeps += options_.virtual_time == nullptr ? 1 : 0;
         // One of the sleepers wakes for the timers. While none sleeps, those that run vCPUs do.
         if (timekeeper_ == nullptr) {
             timekeeper_ = &worker;
@@ -448,7 +505,9 @@ void WorkerPool::sleep(Worker& worker) {
     worker.engine->wait(deadline);
     const Nanos now = monotonic_now();
     end_wait(worker, now);
-    record_rest(worker, begin, now, true);
+    if (options_.virtual_time == nullptr) {
+        record_rest(worker, begin, now, true);
+    }
     const std::lock_guard guard(lock_);
     sleeping_.erase(worker.index);
     if (timekeeper_ == &worker) {

@@ -30,6 +30,9 @@ struct WorkerPool::Worker {
     Nanos idle_since = 0;  // begin of the current wait; 0: it does not wait
     Nanos poll_end = 0;    // of the current wait
     WorkerTimes times;
+    // Of a deterministic run, owned by the thread.
+    std::uint64_t rounds = 0;  // occasions to deliver input since the last was delivered
+    bool only_input = false;   // nothing but input can make it go on
 };
 
 /// One stay of a vCPU on a worker. Owned by the worker's thread.

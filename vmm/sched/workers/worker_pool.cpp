@@ -3,7 +3,6 @@
 #include "sched/workers/worker_pool.hpp"
 
 #include "sched/record/recording_policy.hpp"
-#include "sched/workers/clock.hpp"
 #include "sched/workers/worker.hpp"
 
 #include <algorithm>
@@ -57,7 +56,7 @@ void WorkerPool::revive(Handle vcpu, bool ready) {
     if (vcpu->state != State::ended) {
         return;
     }
-    const Nanos now = monotonic_now();
+    const Nanos now = time_now();
     vcpu->sample = {};
     vcpu->woken = vcpu->leaving = vcpu->kicked = vcpu->asked = vcpu->provisional = false;
     vcpu->called = vcpu->awaited = false;
@@ -80,7 +79,7 @@ void WorkerPool::remove(Handle vcpu) {
             vcpu->port.request_exit();
             return;
         }
-        leave(*vcpu, monotonic_now());
+        leave(*vcpu, time_now());
     }
     vcpu->port.left_pool();
 }
@@ -104,7 +103,7 @@ void WorkerPool::wake(Handle vcpu, WakeCause cause, Level level) {
     level = std::min(level, implied);
     switch (vcpu->state) {
     case State::idle: {
-        const Nanos now = monotonic_now();
+        const Nanos now = time_now();
         record_wake(*vcpu, cause, level, now);
         vcpu->called = calls;
         make_ready(*vcpu, level, now);
@@ -114,7 +113,7 @@ void WorkerPool::wake(Handle vcpu, WakeCause cause, Level level) {
     }
     case State::ready:
         if (level < vcpu->sample.level || (calls && !vcpu->called)) {
-            const Nanos now = monotonic_now();
+            const Nanos now = time_now();
             record_wake(*vcpu, cause, level, now);
             ClaimSample sample = vcpu->sample;
             sample.level = std::min(level, sample.level);
@@ -127,7 +126,7 @@ void WorkerPool::wake(Handle vcpu, WakeCause cause, Level level) {
     case State::running:
         vcpu->woken = true;
         if (recorder_ != nullptr) [[unlikely]] {
-            record_wake(*vcpu, cause, level, monotonic_now());
+            record_wake(*vcpu, cause, level, time_now());
         }
         break;
     case State::stopped:
@@ -139,7 +138,7 @@ void WorkerPool::wake(Handle vcpu, WakeCause cause, Level level) {
 void WorkerPool::start_vcpu(Handle vcpu) {
     const std::lock_guard guard(lock_);
     if (vcpu->state == State::stopped) {
-        const Nanos now = monotonic_now();
+        const Nanos now = time_now();
         make_ready(*vcpu, kNoLevel, now);
         find_runner(*vcpu, now);
     } else if (vcpu->state == State::running) {
@@ -152,12 +151,26 @@ void WorkerPool::kick(Handle vcpu) {
     ask_to_look(*vcpu);
 }
 
+void WorkerPool::wake_for_input() {
+    const std::lock_guard guard(lock_);
+    if (sleeping_.contains(workers_.front()->index)) {
+        wake_worker(*workers_.front());
+    }
+}
+
+void WorkerPool::kick_current() {
+    const std::lock_guard guard(lock_);
+    if (VcpuEntry* entry = workers_.front()->current; entry != nullptr) {
+        ask_to_look(*entry);
+    }
+}
+
 void WorkerPool::claim(Handle vcpu, const ClaimSample& sample) {
     const std::lock_guard guard(lock_);
     if (vcpu->state != State::running && vcpu->state != State::ready) {
         return;
     }
-    const Nanos now = monotonic_now();
+    const Nanos now = time_now();
     record_other_look(*vcpu, sample, now);
     change_claim(*vcpu, sample, now);
     preempt_for_waiting(now);
@@ -174,7 +187,7 @@ void WorkerPool::set_tenant(GuestId guest, const Tenant& tenant) {
         ask_to_look(*any);  // what it was told may be wrong now
     }
     if (any != nullptr) {
-        const Nanos now = monotonic_now();
+        const Nanos now = time_now();
         apply(EventKind::tenant, *any, now, kNoLevel);
         preempt_for_waiting(now);
     }
@@ -316,7 +329,7 @@ VcpuTimes WorkerPool::times(Handle vcpu) const {
     const std::lock_guard guard(lock_);
     VcpuTimes times = vcpu->times;
     if (vcpu->state == State::ready) {
-        const Nanos waited = monotonic_now() - vcpu->since;
+        const Nanos waited = time_now() - vcpu->since;
         times.wait_ns += waited;
         times.wait_at[vcpu->sample.level] += waited;
     }
@@ -330,7 +343,7 @@ State WorkerPool::state(Handle vcpu) const {
 
 std::optional<std::int64_t> WorkerPool::budget_left(GuestId guest) const {
     const std::lock_guard guard(lock_);
-    return policy_->budget_left(guest, monotonic_now());
+    return policy_->budget_left(guest, time_now());
 }
 
 WorkerTimes WorkerPool::worker_times(unsigned worker) const {

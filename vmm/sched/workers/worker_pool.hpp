@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/virtual_time.hpp"
 #include "io/engine.hpp"
+#include "io/latency_queue.hpp"
 #include "sched/policy/policy.hpp"
+#include "sched/workers/clock.hpp"
 #include "sched/workers/entry.hpp"
 #include "sched/workers/host_thread.hpp"
+#include "sched/workers/input_source.hpp"
 #include "sched/workers/vcpu_port.hpp"
 
 #include <vmm/error.hpp>
@@ -47,6 +51,10 @@ struct PoolOptions {
     bool host_scheduled = false;
     Recorder* recorder = nullptr;  ///< Takes what the pool sees; null: nobody does.
     io::EngineOptions engine;
+    // Of a deterministic run, which has one worker; both or none. They outlive the pool.
+    VirtualTime* virtual_time = nullptr;
+    io::LatencyQueue* latency_queue = nullptr;
+    InputSource* input = nullptr;  ///< Of such a run, or null. It outlives the pool.
 };
 
 /// What the policies know of a tenant.
@@ -101,6 +109,12 @@ public:
     void start_vcpu(Handle vcpu);
     /// Any thread. The running vCPU's worker shall call VcpuPort::run() afresh.
     void kick(Handle vcpu);
+    /// The worker's thread, of a deterministic run: the vCPU that it runs shall come out, since
+    /// something is to begin now.
+    void kick_current();
+    /// Any thread. PoolOptions::input has something: it is delivered at the next occasion, which
+    /// this brings about only when nobody has anything else to do.
+    void wake_for_input();
     /// Any thread but under a lock that VcpuPort::sample() takes. A fresh sample of a vCPU that may
     /// be running or ready.
     void claim(Handle vcpu, const ClaimSample& sample);
@@ -121,6 +135,11 @@ public:
     unsigned workers() const noexcept { return options_.workers; }
     unsigned first_worker() const noexcept { return options_.first_worker; }
     const Policy& policy() const noexcept { return *policy_; }
+    /// The time of timers, accounts and decisions: the host's monotonic one, or that of a
+    /// deterministic run.
+    Nanos time_now() const noexcept {
+        return options_.virtual_time != nullptr ? options_.virtual_time->now() : monotonic_now();
+    }
     VcpuTimes times(Handle vcpu) const;
     VcpuEntry::State state(Handle vcpu) const;
     VcpuStatus status(Handle vcpu) const;
@@ -138,6 +157,10 @@ private:
     void run_tasks(Worker& worker);
     void run_turn(Worker& worker, VcpuEntry& entry, Turn& turn);
     bool after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKind exit);
+    void reap(Worker& worker);
+    Nanos next_completion() const;
+    bool skip_idle_time();
+    bool take_input(Worker& worker, bool idle);
     bool poll(Worker& worker);
     void sleep(Worker& worker);
     static void end_wait(Worker& worker, Nanos now);
@@ -149,6 +172,7 @@ private:
     bool borrowed_enough(const VcpuEntry& entry, const Turn& turn) const;
     void end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, VcpuEntry::State next);
     void account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sample);
+    Nanos cpu_time(Nanos now) const;
     void record_turn(Turn& turn) const;
     void record_look(
         const Worker& worker,

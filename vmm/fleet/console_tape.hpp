@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "io/input_tape.hpp"
+#include "sched/workers/input_source.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace vmm {
+
+/// Console input of a deterministic run: what comes is written to a tape as it is delivered, or the
+/// tape says what is delivered, and when.
+class ConsoleTape final : public sched::InputSource {
+public:
+    /// Gives bytes to a guest; returns how many it took.
+    using Give = std::function<std::size_t(std::size_t guest, std::span<const char> bytes)>;
+
+    ConsoleTape(io::InputTape& tape, Give give)
+        : tape_(tape)
+        , give_(std::move(give)) {}
+
+    /// The worker. From now on the guests are there; how often it looked before means nothing.
+    void begin() noexcept { begun_ = true; }
+    /// Any thread. Returns how many bytes are taken: none when the tape replays.
+    std::size_t push(std::size_t guest, std::span<const char> bytes);
+
+    bool waits() const override;
+    bool deliver(std::uint64_t rounds, bool idle) override;
+
+private:
+    bool deliver_recorded(std::uint64_t rounds, bool idle);
+
+    static constexpr std::size_t kCapacity = 65536;
+
+    io::InputTape& tape_;
+    const Give give_;
+    // The worker's.
+    bool begun_ = false;
+    bool told_ = false;  // that the run is another one
+
+    mutable std::mutex mutex_;   // of what follows; nothing is called with it held
+    std::vector<char> pending_;  // for `guest_`
+    std::size_t guest_ = 0;
+    bool full_ = false;  // the guest took nothing the last time
+};
+
+}  // namespace vmm
