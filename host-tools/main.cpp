@@ -98,6 +98,7 @@ int execute(const UpCommand& command, const Catalogue& catalogue, Signals& signa
     fleet.quantum_ns = command.quantum_ns.value_or(other_policy ? 0 : fleet.quantum_ns);
     fleet.workers = command.workers.value_or(fleet.workers);
     fleet.poll_us = command.poll_us.value_or(fleet.poll_us);
+    fleet.dispatcher = fleet.dispatcher || command.dispatcher;
     fleet.pin = command.pin.value_or(fleet.pin);
     fleet.log_level = command.log_level.value_or(fleet.log_level);
     fleet.deterministic = fleet.deterministic || command.deterministic;

@@ -303,6 +303,7 @@ Command parse_up(std::span<const std::string> words, const ValueContext& context
     if (parser.has("poll")) {
         command.poll_us = given.poll_us;
     }
+    command.dispatcher = given.dispatcher;
     if (parser.has("pin")) {
         command.pin = given.pin;
     }

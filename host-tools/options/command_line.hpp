@@ -28,6 +28,7 @@ struct UpCommand {
     std::optional<vmm::Nanos> quantum_ns;
     std::optional<unsigned> workers;
     std::optional<unsigned> poll_us;
+    bool dispatcher = false;  ///< The file may say so too.
     std::optional<std::vector<unsigned>> pin;
     std::optional<std::string> log_level;
     bool deterministic = false;  ///< False: as the file says; so is the next when it is nullopt.

@@ -190,8 +190,13 @@ constexpr std::array kFleetOptions{
         [](FleetOptions& f, Text v, const Context&) {
             f.poll_us = static_cast<unsigned>(parse_number(v, 0, 1000));
         }},
+    FleetOption{"dispatcher", "", ValueKind::flag, Place::anywhere,
+        "one more thread picks virtual CPUs for all workers, which then only run them; without, each "
+        "worker picks for itself. Not under linux, linux-nice and linux-fifo",
+        [](FleetOptions& f, Text v, const Context&) { f.dispatcher = v == "true"; }},
     FleetOption{"pin", "CPULIST", ValueKind::text, Place::anywhere,
-        "CPUs for the workers, such as 0-3,8: each keeps to one, in this order; the threads of linux, "
+        "CPUs for the workers, such as 0-3,8: each keeps to one, in this order, the dispatcher to the one "
+        "behind theirs; the threads of linux, "
         "linux-nice and linux-fifo to the first N of --workers N [not pinned]",
         [](FleetOptions& f, Text v, const Context&) { f.pin = parse_cpu_list(v); }},
     FleetOption{"deterministic", "", ValueKind::flag, Place::anywhere,
@@ -264,6 +269,9 @@ std::string determinism_contradiction(const FleetOptions& options) {
         return fmt::format(
             "deterministic has one worker: {} would race with each other", options.workers
         );
+    }
+    if (options.dispatcher) {
+        return "deterministic has one thread that decides and runs; leave dispatcher out";
     }
     if (!options.pin.empty()) {
         return "deterministic does not depend on the host's CPUs; leave pin out";

@@ -80,6 +80,7 @@ vmm::FleetConfig prepare(const FleetOptions& options, const Images& images) {
         .policy = options.policy,
         .quantum_ns = options.quantum_ns,
         .poll_ns = 1000 * vmm::Nanos{options.poll_us},
+        .dispatcher = options.dispatcher,
         .pin = options.pin,
         .seed = options.deterministic ? std::optional(options.seed.value_or(0)) : std::nullopt,
         .record_input = options.record,

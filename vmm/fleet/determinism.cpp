@@ -20,6 +20,13 @@ Result<void> check_determinism(const FleetConfig& config) {
             ErrorKind::configuration, "input is recorded or replayed, but not both in one run"
         );
     }
+    if (config.dispatcher) {
+        return fail(
+            ErrorKind::configuration,
+            "a dispatcher is one more thread, so a run with one cannot be deterministic; leave it "
+            "out"
+        );
+    }
     if (!config.pin.empty()) {
         return fail(
             ErrorKind::configuration,

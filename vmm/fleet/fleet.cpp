@@ -348,6 +348,7 @@ Result<std::unique_ptr<Fleet>> Fleet::create(const FleetConfig& config, ConsoleS
          .of_policy = of_policy,
          .poll_ns = config.poll_ns,
          .pin = config.pin,
+         .dispatcher = config.dispatcher,
          .recorder = recorder->get(),
          .seed = config.seed,
          .epoch_ns = kDeterministicEpoch,

@@ -266,6 +266,7 @@ struct Shape {
     const char* harts;
     const char* workers;
     const char* policy = "priority";
+    bool dispatcher = false;
 };
 
 class OnHarts : public GuestRun, public ::testing::TestWithParam<std::tuple<Cpu, Shape>> {
@@ -274,9 +275,13 @@ protected:
         : GuestRun(std::get<0>(GetParam())) {}
 
     [[nodiscard]] ProcessResult run_on_harts(const std::vector<std::string>& words) const {
-        return run(
-            words, {"--cpus", shape_.harts, "--workers", shape_.workers, "--policy", shape_.policy}
-        );
+        std::vector<std::string> options{
+            "--cpus", shape_.harts, "--workers", shape_.workers, "--policy", shape_.policy
+        };
+        if (shape_.dispatcher) {
+            options.emplace_back("--dispatcher");
+        }
+        return run(words, options);
     }
 
     const Shape shape_ = std::get<1>(GetParam());
@@ -320,13 +325,18 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Combine(
         kCpus,
         ::testing::Values(
-            Shape{"2", "2"}, Shape{"2", "1"}, Shape{"4", "2"}, Shape{"4", "2", "linux"}
+            Shape{"2", "2"},
+            Shape{"2", "1"},
+            Shape{"4", "2"},
+            Shape{"4", "2", "linux"},
+            Shape{"4", "2", "priority", true}
         )
     ),
     [](const auto& info) {
         const Shape& shape = std::get<1>(info.param);
         return name_of(std::get<0>(info.param)) + "_" + shape.harts + "_harts_" + shape.workers
-               + (std::string(shape.policy) == "linux" ? "_cpus_of_linux" : "_workers");
+               + (std::string(shape.policy) == "linux" ? "_cpus_of_linux" : "_workers")
+               + (shape.dispatcher ? "_dispatched" : "");
     }
 );
 

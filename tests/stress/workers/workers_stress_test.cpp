@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <thread>
@@ -27,10 +28,17 @@ struct Consumer {
     VcpuScheduler::Handle handle = nullptr;
 };
 
+constexpr std::string_view kDispatched = "+dispatcher";
+
 class Wakes : public testing::TestWithParam<std::string_view> {
 protected:
     static std::unique_ptr<VcpuScheduler> make(unsigned workers) {
-        auto made = VcpuScheduler::create({.workers = workers, .policy = std::string(GetParam())});
+        // "priority+dispatcher": with a thread that picks for the workers.
+        std::string policy(GetParam());
+        const bool dispatcher = policy.ends_with(kDispatched);
+        policy.resize(policy.size() - (dispatcher ? kDispatched.size() : 0));
+        auto made =
+            VcpuScheduler::create({.workers = workers, .policy = policy, .dispatcher = dispatcher});
         EXPECT_TRUE(made) << (made ? "" : made.error().message);
         return std::move(*made);
     }
@@ -153,9 +161,14 @@ TEST_P(Wakes, vcpus_come_and_go_while_others_compute) {
 }
 
 std::string name_of(const testing::TestParamInfo<std::string_view>& info) {
-    return std::string(info.param);
+    std::string name(info.param);
+    std::ranges::replace(name, '+', '_');
+    return name;
 }
 INSTANTIATE_TEST_SUITE_P(Policies, Wakes, testing::ValuesIn(policy_names()), name_of);
+INSTANTIATE_TEST_SUITE_P(
+    Dispatched, Wakes, testing::Values("priority+dispatcher", "fair+dispatcher"), name_of
+);
 INSTANTIATE_TEST_SUITE_P(Host, Wakes, testing::Values("linux"), name_of);
 
 }  // namespace

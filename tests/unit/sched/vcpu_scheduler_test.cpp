@@ -424,6 +424,19 @@ TEST(Pinned, cpus_that_cannot_be_are_refused_with_those_that_can) {
     }
 }
 
+TEST(Dispatcher, that_cannot_be_is_refused) {
+    EXPECT_THAT(
+        error_of({.policy = "linux", .dispatcher = true}),
+        AllOf(HasSubstr("policy linux leaves all decisions"), HasSubstr("one of priority"))
+    );
+    EXPECT_THAT(error_of({.workers = 256, .dispatcher = true}), HasSubstr("up to 255 workers"));
+    const std::vector<unsigned> allowed = allowed_cpus();
+    EXPECT_THAT(
+        error_of({.workers = 1, .pin = {allowed[0]}, .dispatcher = true}),
+        HasSubstr("1 workers and the dispatcher need as many CPUs, and the list has 1")
+    );
+}
+
 TEST(CpuListText, is_as_taskset_writes_it) {
     EXPECT_EQ(cpu_list_text(std::vector<unsigned>{0}), "0");
     EXPECT_EQ(cpu_list_text(std::vector<unsigned>{0, 1, 2, 3, 8}), "0-3,8");

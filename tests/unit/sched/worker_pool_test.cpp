@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <ctime>
+#include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -12,6 +14,15 @@ namespace vmm::sched::test {
 namespace {
 
 using State = VcpuEntry::State;
+
+/// Whether a dispatcher picks for the workers of the test's pools.
+bool with_dispatcher = false;
+
+class PoolModes : public testing::TestWithParam<bool> {
+protected:
+    PoolModes() { with_dispatcher = GetParam(); }
+    ~PoolModes() override { with_dispatcher = false; }
+};
 
 struct Pool {
     explicit Pool(unsigned workers, std::string_view policy = "priority", PoolOptions options = {})
@@ -21,6 +32,7 @@ struct Pool {
     }
     static PoolOptions with_workers(PoolOptions options, unsigned workers) {
         options.workers = workers;
+        options.dispatcher = with_dispatcher;
         return options;
     }
     WorkerPool::Handle add(std::uint32_t guest, FakeVcpu& vcpu, bool ready, Tenant tenant = {}) {
@@ -36,7 +48,7 @@ struct Pool {
     WorkerPool pool;
 };
 
-TEST(WorkerPool, a_ready_vcpu_runs_and_ends) {
+TEST_P(PoolModes, a_ready_vcpu_runs_and_ends) {
     Pool pool(1);
     Latch ran;
     FakeVcpu vcpu([&](FakeVcpu&, const RunContext&) {
@@ -50,7 +62,7 @@ TEST(WorkerPool, a_ready_vcpu_runs_and_ends) {
     EXPECT_EQ(pool.pool.times(handle).switches, 1U);
 }
 
-TEST(WorkerPool, a_stopped_vcpu_runs_after_start) {
+TEST_P(PoolModes, a_stopped_vcpu_runs_after_start) {
     Pool pool(1);
     FakeVcpu vcpu([](FakeVcpu&, const RunContext&) { return ExitKind::ended; });
     const auto handle = pool.add(0, vcpu, false);
@@ -61,7 +73,7 @@ TEST(WorkerPool, a_stopped_vcpu_runs_after_start) {
     EXPECT_EQ(vcpu.runs.load(), 1U);
 }
 
-TEST(WorkerPool, a_wake_while_running_is_remembered) {
+TEST_P(PoolModes, a_wake_while_running_is_remembered) {
     Pool pool(1);
     Latch inside;
     Latch woken;
@@ -84,7 +96,7 @@ TEST(WorkerPool, a_wake_while_running_is_remembered) {
     EXPECT_EQ(again.value(), 1U);
 }
 
-TEST(WorkerPool, work_that_is_pending_keeps_a_vcpu_from_going_idle) {
+TEST_P(PoolModes, work_that_is_pending_keeps_a_vcpu_from_going_idle) {
     Pool pool(1);
     FakeVcpu vcpu([](FakeVcpu& self, const RunContext&) {
         return self.work.fetch_sub(1) > 1 ? ExitKind::idle : ExitKind::ended;
@@ -95,7 +107,7 @@ TEST(WorkerPool, work_that_is_pending_keeps_a_vcpu_from_going_idle) {
     EXPECT_EQ(vcpu.runs.load(), 5U);
 }
 
-TEST(WorkerPool, the_timer_of_an_idle_vcpu_wakes_it) {
+TEST_P(PoolModes, the_timer_of_an_idle_vcpu_wakes_it) {
     Pool pool(2);
     FakeVcpu vcpu([](FakeVcpu& self, const RunContext&) {
         if (self.runs.load() > 5) {
@@ -109,7 +121,7 @@ TEST(WorkerPool, the_timer_of_an_idle_vcpu_wakes_it) {
     EXPECT_EQ(vcpu.runs.load(), 6U);
 }
 
-TEST(WorkerPool, timers_fire_while_the_only_worker_is_busy) {
+TEST_P(PoolModes, timers_fire_while_the_only_worker_is_busy) {
     Pool pool(1);
     Latch fired;
     FakeVcpu busy([](FakeVcpu& self, const RunContext& context) { return self.compute(context); });
@@ -154,7 +166,7 @@ struct Sleeper {
 };
 
 // A kernel that has not taken its interrupt yet shows what it did before, however little that was.
-TEST(WorkerPool, a_vcpu_with_a_pending_interrupt_does_not_wait_behind_less_urgent_work) {
+TEST_P(PoolModes, a_vcpu_with_a_pending_interrupt_does_not_wait_behind_less_urgent_work) {
     Pool pool(1);
     FakeVcpu busy([](FakeVcpu& self, const RunContext& context) { return self.compute(context); });
     FakeVcpu interrupted([](FakeVcpu& self, const RunContext& context) {
@@ -177,7 +189,7 @@ TEST(WorkerPool, a_vcpu_with_a_pending_interrupt_does_not_wait_behind_less_urgen
 // woken; then nobody needs to be preempted or asked, and the test tries again. It hangs when that
 // never helps.
 
-TEST(WorkerPool, urgent_work_takes_the_worker_from_less_urgent) {
+TEST_P(PoolModes, urgent_work_takes_the_worker_from_less_urgent) {
     Pool pool(1);
     FakeVcpu busy([](FakeVcpu& self, const RunContext& context) { return self.compute(context); });
     Sleeper urgent;
@@ -191,7 +203,7 @@ TEST(WorkerPool, urgent_work_takes_the_worker_from_less_urgent) {
     pool.remove(handle, busy);
 }
 
-TEST(WorkerPool, a_victim_is_asked_and_may_yield_within_the_grace_time) {
+TEST_P(PoolModes, a_victim_is_asked_and_may_yield_within_the_grace_time) {
     PoolOptions options;
     options.grace_ns = 3'600'000'000'000;  // force never comes within the test
     Pool pool(1, "priority", options);
@@ -214,7 +226,7 @@ TEST(WorkerPool, a_victim_is_asked_and_may_yield_within_the_grace_time) {
 }
 
 // A kernel that spins on a lock sleeps a little, and its timer's level is that of an earlier time.
-TEST(WorkerPool, a_vcpu_that_sleeps_with_work_wakes_at_the_level_of_that) {
+TEST_P(PoolModes, a_vcpu_that_sleeps_with_work_wakes_at_the_level_of_that) {
     Pool pool(1);
     FakeVcpu busy([](FakeVcpu& self, const RunContext& context) { return self.compute(context); });
     FakeVcpu waiter([](FakeVcpu& self, const RunContext&) {
@@ -230,7 +242,7 @@ TEST(WorkerPool, a_vcpu_that_sleeps_with_work_wakes_at_the_level_of_that) {
     pool.remove(handle, busy);
 }
 
-TEST(WorkerPool, a_victim_in_a_critical_section_may_finish_it) {
+TEST_P(PoolModes, a_victim_in_a_critical_section_may_finish_it) {
     PoolOptions options;
     options.grace_ns = 0;
     options.section_ns = 3'600'000'000'000;  // force never comes within the test
@@ -256,7 +268,7 @@ TEST(WorkerPool, a_victim_in_a_critical_section_may_finish_it) {
     pool.remove(handle, busy);
 }
 
-TEST(WorkerPool, a_critical_section_that_does_not_end_is_no_shield) {
+TEST_P(PoolModes, a_critical_section_that_does_not_end_is_no_shield) {
     PoolOptions options;
     options.grace_ns = 0;
     options.section_ns = 1'000;
@@ -274,7 +286,7 @@ TEST(WorkerPool, a_critical_section_that_does_not_end_is_no_shield) {
     pool.remove(handle, busy);
 }
 
-TEST(WorkerPool, a_tenant_that_changes_counts_for_vcpus_that_run_and_wait) {
+TEST_P(PoolModes, a_tenant_that_changes_counts_for_vcpus_that_run_and_wait) {
     Pool pool(1);
     FakeVcpu running([](FakeVcpu& self, const RunContext& context) { return self.compute(context); }
     );
@@ -293,7 +305,7 @@ TEST(WorkerPool, a_tenant_that_changes_counts_for_vcpus_that_run_and_wait) {
     pool.remove(handle, running);
 }
 
-TEST(WorkerPool, a_tenant_that_changed_stays_so_when_its_guest_starts_over) {
+TEST_P(PoolModes, a_tenant_that_changed_stays_so_when_its_guest_starts_over) {
     Pool pool(1);
     Latch second;
     FakeVcpu vcpu([&](FakeVcpu&, const RunContext&) { return ExitKind::ended; });
@@ -312,7 +324,7 @@ TEST(WorkerPool, a_tenant_that_changed_stays_so_when_its_guest_starts_over) {
     pool.remove(busy, other);
 }
 
-TEST(WorkerPool, levels_that_wait_elsewhere_are_shown_to_the_victim_only) {
+TEST_P(PoolModes, levels_that_wait_elsewhere_are_shown_to_the_victim_only) {
     Pool pool(2);
     Latch shown;
     const auto script = [&](FakeVcpu& self, const RunContext& context) {
@@ -340,7 +352,7 @@ TEST(WorkerPool, levels_that_wait_elsewhere_are_shown_to_the_victim_only) {
     pool.remove(c, waiting);
 }
 
-TEST(WorkerPool, who_is_no_more_urgent_than_what_waits_has_its_turn_to_the_end) {
+TEST_P(PoolModes, who_is_no_more_urgent_than_what_waits_has_its_turn_to_the_end) {
     Pool pool(1);
     Latch shown;
     const auto script = [&](FakeVcpu& self, const RunContext& context) {
@@ -361,7 +373,7 @@ TEST(WorkerPool, who_is_no_more_urgent_than_what_waits_has_its_turn_to_the_end) 
     pool.remove(b, other);
 }
 
-TEST(WorkerPool, nothing_waiting_means_no_doorbell) {
+TEST_P(PoolModes, nothing_waiting_means_no_doorbell) {
     Pool pool(1);
     Latch runs;
     FakeVcpu alone([&](FakeVcpu& self, const RunContext& context) {
@@ -376,7 +388,7 @@ TEST(WorkerPool, nothing_waiting_means_no_doorbell) {
     pool.remove(handle, alone);
 }
 
-TEST(WorkerPool, a_removed_vcpu_never_runs_again_until_revived) {
+TEST_P(PoolModes, a_removed_vcpu_never_runs_again_until_revived) {
     Pool pool(1);
     Latch runs;
     FakeVcpu vcpu([&](FakeVcpu& self, const RunContext& context) {
@@ -396,7 +408,7 @@ TEST(WorkerPool, a_removed_vcpu_never_runs_again_until_revived) {
     pool.remove(handle, vcpu);
 }
 
-TEST(WorkerPool, time_is_accounted_to_the_level_that_ran) {
+TEST_P(PoolModes, time_is_accounted_to_the_level_that_ran) {
     Pool pool(1);
     Latch runs;
     FakeVcpu vcpu([&](FakeVcpu& self, const RunContext& context) {
@@ -416,7 +428,7 @@ TEST(WorkerPool, time_is_accounted_to_the_level_that_ran) {
     EXPECT_EQ(total, times.run_ns);
 }
 
-TEST(WorkerPool, tasks_run_on_the_worker_that_they_were_posted_to) {
+TEST_P(PoolModes, tasks_run_on_the_worker_that_they_were_posted_to) {
     Pool pool(3);
     Latch done;
     for (unsigned worker = 0; worker < 3; ++worker) {
@@ -430,7 +442,7 @@ TEST(WorkerPool, tasks_run_on_the_worker_that_they_were_posted_to) {
     EXPECT_EQ(pool.pool.current_engine(), nullptr);
 }
 
-TEST(WorkerPool, a_task_posted_while_a_vcpu_is_looked_at_does_not_wait_for_its_slice) {
+TEST_P(PoolModes, a_task_posted_while_a_vcpu_is_looked_at_does_not_wait_for_its_slice) {
     Pool pool(1);
     std::atomic<bool> ran = false;
     std::atomic<bool> late = false;
@@ -457,7 +469,7 @@ TEST(WorkerPool, a_task_posted_while_a_vcpu_is_looked_at_does_not_wait_for_its_s
     EXPECT_FALSE(late);
 }
 
-TEST(WorkerPool, idle_workers_sleep) {
+TEST_P(PoolModes, idle_workers_sleep) {
     Pool pool(2);
     FakeVcpu vcpu([](FakeVcpu&, const RunContext&) { return ExitKind::idle; });
     const auto handle = pool.add(0, vcpu, true);
@@ -473,7 +485,7 @@ TEST(WorkerPool, idle_workers_sleep) {
     pool.remove(handle, vcpu);
 }
 
-TEST(WorkerPool, operations_complete_on_the_worker_that_started_them) {
+TEST_P(PoolModes, operations_complete_on_the_worker_that_started_them) {
     Pool pool(2);
     struct Sink final : io::CompletionSink {
         WorkerPool* pool = nullptr;
@@ -491,6 +503,32 @@ TEST(WorkerPool, operations_complete_on_the_worker_that_started_them) {
     sink.done.wait_for(1);
     EXPECT_EQ(sink.worker.load(), 1U);
 }
+
+TEST_P(PoolModes, ready_vcpus_run_on_all_workers_at_once) {
+    constexpr unsigned kWorkers = 4;
+    Pool pool(kWorkers);
+    Latch running;
+    std::vector<std::unique_ptr<FakeVcpu>> vcpus;
+    std::vector<WorkerPool::Handle> handles;
+    for (unsigned i = 0; i < kWorkers; ++i) {
+        vcpus.push_back(std::make_unique<FakeVcpu>([&](FakeVcpu&, const RunContext&) {
+            running.count();
+            running.wait_for(kWorkers);  // each of them must have a worker
+            return ExitKind::ended;
+        }));
+    }
+    for (unsigned i = 0; i < kWorkers; ++i) {
+        handles.push_back(pool.add(i, *vcpus[i], true));
+    }
+    for (const auto& vcpu : vcpus) {
+        vcpu->wait_until_gone();
+    }
+    EXPECT_EQ(running.value(), kWorkers);
+}
+
+INSTANTIATE_TEST_SUITE_P(WorkerPool, PoolModes, testing::Bool(), [](const auto& info) {
+    return std::string(info.param ? "dispatched" : "each_for_itself");
+});
 
 }  // namespace
 }  // namespace vmm::sched::test

@@ -206,6 +206,7 @@ TEST(RunCommandLine, a_deterministic_run_has_a_seed_and_nothing_of_the_hosts_tim
     };
     EXPECT_THAT(refused({"--workers", "2"}), HasSubstr("one worker"));
     EXPECT_THAT(refused({"--pin", "0"}), HasSubstr("leave pin out"));
+    EXPECT_THAT(refused({"--dispatcher"}), HasSubstr("leave dispatcher out"));
     EXPECT_THAT(refused({"--gdb", "tcp:127.0.0.1:0"}), HasSubstr("exclude each other"));
 }
 

@@ -120,6 +120,9 @@ struct FleetConfig {
     Nanos quantum_ns = 0;  ///< How long a turn lasts under policy "rr"; 0: a millisecond.
     /// A worker with nothing to run looks for work for so long before it sleeps, at most.
     Nanos poll_ns = 200'000;
+    /// One more host thread picks vCPUs for all workers; else each worker picks for itself. Not in
+    /// the host's modes.
+    bool dispatcher = false;
     /// CPUs of the host: worker k keeps to pin[k], the threads of "linux" to the first `workers` of
     /// them. Empty: workers run where the process may, those threads on the first CPUs of that.
     std::vector<unsigned> pin;

@@ -36,15 +36,39 @@ Result<void> check_pin(const SchedulerOptions& options) {
             );
         }
     }
-    if (!options.pin.empty() && options.pin.size() < options.workers) {
+    const unsigned threads = options.workers + (options.dispatcher ? 1 : 0);
+    if (!options.pin.empty() && options.pin.size() < threads) {
         return fail(
             ErrorKind::configuration,
             fmt::format(
-                "pin: {} workers need as many CPUs, and the list has {}; accepted: {}",
+                "pin: {} workers{} need as many CPUs, and the list has {}; accepted: {}",
                 options.workers,
+                options.dispatcher ? " and the dispatcher" : "",
                 options.pin.size(),
                 cpu_list_text(allowed)
             )
+        );
+    }
+    return {};
+}
+
+Result<void> check_dispatcher(const SchedulerOptions& options) {
+    if (options.dispatcher && host_mode(options.policy)) {
+        return fail(
+            ErrorKind::configuration,
+            fmt::format(
+                "dispatcher: policy {} leaves all decisions to the host's scheduler; leave it out, "
+                "or "
+                "choose one of {}",
+                options.policy,
+                fmt::join(policy_names(), ", ")
+            )
+        );
+    }
+    if (options.dispatcher && options.workers >= kMostWorkers) {
+        return fail(
+            ErrorKind::configuration,
+            fmt::format("dispatcher: one has up to {} workers", kMostWorkers - 1)
         );
     }
     return {};
@@ -107,6 +131,9 @@ Result<std::unique_ptr<VcpuScheduler>> VcpuScheduler::create(SchedulerOptions op
     if (auto sound = check_pin(options); !sound) {
         return std::unexpected(std::move(sound.error()));
     }
+    if (auto sound = check_dispatcher(options); !sound) {
+        return std::unexpected(std::move(sound.error()));
+    }
     if (mode && options.pin.empty()) {
         options.pin = allowed_cpus();
     }
@@ -134,6 +161,7 @@ void VcpuScheduler::make_shared_pool(std::unique_ptr<Policy> policy) {
         .latency_queue = latency_queue(),
         .input = options_.input,
     };
+    pool.dispatcher = options_.dispatcher;
     pool.recorder = options_.recorder;
     facts_.grace_ns = pool.grace_ns;
     facts_.section_ns = pool.section_ns;

@@ -45,6 +45,9 @@ struct SchedulerOptions {
     /// CPUs of the host: worker k keeps to pin[k]. Empty: the workers run where the process may,
     /// and a host's mode uses the first CPUs of those.
     std::vector<unsigned> pin;
+    /// PoolOptions::dispatcher. Not in a host's mode; it keeps to the CPU behind the workers' in
+    /// pin.
+    bool dispatcher = false;
     Recorder* recorder = nullptr;  ///< Outlives the scheduler, which starts it; null: no records.
     /// Makes the run deterministic: in virtual time, with requests that take what this seed says.
     /// Needs one worker and a policy.

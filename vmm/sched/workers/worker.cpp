@@ -45,17 +45,18 @@ HostThread WorkerPool::thread_of(const Worker& worker) const {
         thread = options_.threads[worker.index];
     }
     if (thread.name.empty()) {
-        thread.name = fmt::format("cops-w{}", worker.index);
+        thread.name = &worker == dispatcher_.get() ? std::string("cops-dispatch")
+                                                   : fmt::format("cops-w{}", worker.index);
     }
     return thread;
 }
 
 Result<void> WorkerPool::start() {
     std::vector<std::future<Result<void>>> started;
-    for (const auto& worker : workers_) {
+    const auto start = [&](Worker& worker, void (WorkerPool::*body)(Worker&)) {
         std::promise<Result<void>> promise;
         started.push_back(promise.get_future());
-        worker->thread = std::thread([this, &worker = *worker, up = std::move(promise)]() mutable {
+        worker.thread = std::thread([this, &worker, body, up = std::move(promise)]() mutable {
             if (auto applied = apply_to_this_thread(thread_of(worker)); !applied) {
                 up.set_value(std::unexpected(std::move(applied.error())));
                 return;
@@ -70,8 +71,14 @@ Result<void> WorkerPool::start() {
             this_worker = worker.index;
             this_engine = worker.engine.get();
             up.set_value({});
-            work(worker);
+            (this->*body)(worker);
         });
+    };
+    for (const auto& worker : workers_) {
+        start(*worker, &WorkerPool::work);
+    }
+    if (dispatcher_ != nullptr) {
+        start(*dispatcher_, &WorkerPool::dispatch);
     }
     Result<void> result;
     for (auto& future : started) {
@@ -86,17 +93,24 @@ Result<void> WorkerPool::start() {
 }
 
 void WorkerPool::stop() {
+    std::vector<Worker*> all;
+    for (const auto& worker : workers_) {
+        all.push_back(worker.get());
+    }
+    if (dispatcher_ != nullptr) {
+        all.push_back(dispatcher_.get());
+    }
     {
         const std::lock_guard guard(lock_);
         stopping_ = true;
         news_.fetch_add(1, std::memory_order_relaxed);
-        for (const auto& worker : workers_) {
+        for (Worker* const worker : all) {
             if (worker->engine != nullptr) {
                 worker->engine->wake();
             }
         }
     }
-    for (const auto& worker : workers_) {
+    for (Worker* const worker : all) {
         if (worker->thread.joinable()) {
             worker->thread.join();
         }
@@ -118,7 +132,7 @@ void WorkerPool::work(Worker& worker) {
             fire_timers(turn.now);
             // In virtual time how often a worker without work looks is no part of the run.
             if (ready_count_ != 0 || options_.virtual_time == nullptr) {
-                entry = pick(worker, turn);
+                entry = next_turn(worker, turn);
             }
         }
         if (entry != nullptr) {
@@ -181,6 +195,19 @@ bool WorkerPool::take_input(Worker& worker, bool idle) {
     return any;
 }
 
+VcpuEntry* WorkerPool::next_turn(Worker& worker, Turn& turn) {
+    return dispatcher_ == nullptr ? pick(worker, turn) : take_handed(worker, turn);
+}
+
+/// Whether a worker that looks around would find a vCPU to run.
+bool WorkerPool::has_turn(const Worker& worker) const {
+    if (dispatcher_ == nullptr) {
+        return ready_count_ != 0;
+    }
+    return &worker == dispatcher_.get() ? ready_count_ != 0 && free_.first()
+                                        : worker.handed.has_value();
+}
+
 void WorkerPool::run_tasks(Worker& worker) {
     take_input(worker, false);
     std::vector<Task> tasks;
@@ -217,7 +244,7 @@ VcpuEntry* WorkerPool::pick(Worker& worker, Turn& turn) {
         record_turn(turn);
     }
     decide_publication(entry, turn);
-    if (ready_count_ != 0) {
+    if (ready_count_ != 0 && dispatcher_ == nullptr) {
         call_worker(worker.index);
     }
     return &entry;
@@ -452,7 +479,7 @@ bool WorkerPool::poll(Worker& worker) {
     }
     {
         const std::lock_guard guard(lock_);
-        if (ready_count_ != 0 || !worker.tasks.empty() || stopping_) {
+        if (has_turn(worker) || !worker.tasks.empty() || stopping_) {
             return true;
         }
         ++polling_;
@@ -487,13 +514,14 @@ void WorkerPool::sleep(Worker& worker) {
     {
         const std::lock_guard guard(lock_);
         const bool input = options_.input != nullptr && options_.input->waits();
-        if (ready_count_ != 0 || !worker.tasks.empty() || stopping_ || input) {
+        if (has_turn(worker) || !worker.tasks.empty() || stopping_ || input) {
             return;
         }
         sleeping_.insert(worker.index);
         // In virtual time nobody sleeps: it waits for who ends the run.
         worker.times.sleeps += options_.virtual_time == nullptr ? 1 : 0;
-        // One of the sleepers wakes for the timers. While none sleeps, those that run vCPUs do.
+        // One of the sleepers wakes for the timers. While none sleeps, those that run vCPUs do. Or
+        // the dispatcher always does.
         if (timekeeper_ == nullptr) {
             timekeeper_ = &worker;
         }
@@ -510,7 +538,7 @@ void WorkerPool::sleep(Worker& worker) {
     }
     const std::lock_guard guard(lock_);
     sleeping_.erase(worker.index);
-    if (timekeeper_ == &worker) {
+    if (timekeeper_ == &worker && dispatcher_ == nullptr) {
         timekeeper_ = nullptr;
     }
 }

@@ -7,33 +7,11 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
 namespace vmm::sched {
-
-/// One worker thread. Guarded by the pool's lock unless it says otherwise.
-struct WorkerPool::Worker {
-    Worker(WorkerPool& owner, unsigned number)
-        : pool(owner)
-        , index(number) {}
-
-    WorkerPool& pool;
-    const unsigned index;
-    std::thread thread;
-    std::unique_ptr<io::Engine> engine;  // made by the thread before start() returns; then constant
-    std::vector<Task> tasks;             // posted, not yet run
-    VcpuEntry* current = nullptr;
-    const VcpuEntry* previous = nullptr;  // ran last
-    // Owned by the thread.
-    PollGovernor governor{pool.options_.poll_ns};
-    Nanos idle_since = 0;  // begin of the current wait; 0: it does not wait
-    Nanos poll_end = 0;    // of the current wait
-    WorkerTimes times;
-    // Of a deterministic run, owned by the thread.
-    std::uint64_t rounds = 0;  // occasions to deliver input since the last was delivered
-    bool only_input = false;   // nothing but input can make it go on
-};
 
 /// One stay of a vCPU on a worker. Owned by the worker's thread.
 struct WorkerPool::Turn {
@@ -53,6 +31,30 @@ struct WorkerPool::Turn {
     Level ring_level = 0;
     Level yield_level = kNoLevel;
     std::uint64_t waiting = 0;
+};
+
+/// One worker thread. Guarded by the pool's lock unless it says otherwise.
+struct WorkerPool::Worker {
+    Worker(WorkerPool& owner, unsigned number)
+        : pool(owner)
+        , index(number) {}
+
+    WorkerPool& pool;
+    const unsigned index;
+    std::thread thread;
+    std::unique_ptr<io::Engine> engine;  // made by the thread before start() returns; then constant
+    std::vector<Task> tasks;             // posted, not yet run
+    VcpuEntry* current = nullptr;
+    const VcpuEntry* previous = nullptr;  // ran last
+    std::optional<Turn> handed;           // the dispatcher has picked `current`, and it may begin
+    // Owned by the thread.
+    PollGovernor governor{pool.options_.poll_ns};
+    Nanos idle_since = 0;  // begin of the current wait; 0: it does not wait
+    Nanos poll_end = 0;    // of the current wait
+    WorkerTimes times;
+    // Of a deterministic run, owned by the thread.
+    std::uint64_t rounds = 0;  // occasions to deliver input since the last was delivered
+    bool only_input = false;   // nothing but input can make it go on
 };
 
 }  // namespace vmm::sched

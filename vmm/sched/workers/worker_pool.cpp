@@ -38,6 +38,10 @@ WorkerPool::WorkerPool(const PoolOptions& options, std::unique_ptr<Policy> polic
     for (unsigned i = 0; i < options_.workers; ++i) {
         workers_.push_back(std::make_unique<Worker>(*this, i));
     }
+    if (options_.dispatcher) {
+        dispatcher_ = std::make_unique<Worker>(*this, options_.workers);
+        timekeeper_ = dispatcher_.get();
+    }
 }
 
 WorkerPool::~WorkerPool() {
@@ -237,6 +241,11 @@ void WorkerPool::apply(EventKind kind, VcpuEntry& entry, Nanos now, Level level)
 /// Somebody must run a vCPU that became ready: a worker that has nothing to do, or the one with the
 /// least urgent vCPU.
 void WorkerPool::find_runner(const VcpuEntry& entry, Nanos now) {
+    if (dispatcher_ != nullptr) {
+        warm_ = entry.last_worker;
+        call_dispatcher();
+        return;
+    }
     const unsigned caller = current_worker();
     if (caller < workers_.size() && workers_[caller]->current == nullptr && ready_count_ == 1) {
         return;  // the calling worker is about to pick
@@ -296,7 +305,8 @@ void WorkerPool::arm_timer(VcpuEntry& entry, Nanos deadline) {
     const bool earliest = deadline < next_timer();
     entry.timer = deadline;
     timers_.emplace(deadline, entry.id);
-    if (earliest && timekeeper_ != nullptr) {
+    const bool sleeps = timekeeper_ != nullptr && sleeping_.contains(timekeeper_->index);
+    if (earliest && sleeps) {
         timekeeper_->engine->wake();  // its sleep is too long now
     }
     if (earliest) {

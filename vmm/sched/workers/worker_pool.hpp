@@ -44,7 +44,10 @@ struct PoolOptions {
     Nanos provisional_ns =
         100'000;  ///< A vCPU runs so long at the level of its wake-up before a sample.
     /// What the workers' threads shall be, by worker; without a name, or past the end: `cops-wN`.
+    /// The dispatcher's comes behind them.
     std::vector<HostThread> threads;
+    /// One more thread picks for all workers, and does nothing else; else each picks for itself.
+    bool dispatcher = false;
     unsigned first_worker = 0;  ///< Number of worker 0 where several pools are numbered through.
     /// The workers share their CPUs with others as the host's kernel decides: of a turn only the
     /// CPU time that the thread got counts as run, the rest as waited.
@@ -164,8 +167,14 @@ private:
     bool poll(Worker& worker);
     void sleep(Worker& worker);
     static void end_wait(Worker& worker, Nanos now);
+    void dispatch(Worker& dispatcher);
 
     // The rest is called with lock_ held.
+    VcpuEntry* next_turn(Worker& worker, Turn& turn);
+    VcpuEntry* take_handed(Worker& worker, Turn& turn);
+    bool has_turn(const Worker& worker) const;
+    void hand_out(Nanos now);
+    void call_dispatcher();
     VcpuEntry* pick(Worker& worker, Turn& turn);
     bool turn_goes_on(Worker& worker, VcpuEntry& entry, Turn& turn);
     bool finishes_section(const VcpuEntry& entry, Turn& turn) const;
@@ -218,8 +227,12 @@ private:
     WorkerSet sleeping_;                  // in Engine::wait(), and nobody has woken them yet
     const Worker* timekeeper_ = nullptr;  // the sleeping worker that wakes for timers_
     bool stopping_ = false;
+    WorkerSet free_;     // wait for the dispatcher
+    unsigned warm_ = 0;  // worker that ran last what became ready last
 
-    std::vector<std::unique_ptr<Worker>> workers_;  // constant after construction
+    // Constant after construction.
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::unique_ptr<Worker> dispatcher_;  // null: the workers pick for themselves
 };
 
 }  // namespace vmm::sched
