@@ -37,7 +37,7 @@ struct FleetOptions {
     std::string policy = "priority";
     vmm::Nanos quantum_ns = 0;  ///< Of policy rr; 0: its default.
     unsigned poll_us = 200;
-    bool dispatcher = false;  ///< One thread picks for all workers.
+    bool dispatcher = false;    ///< One thread picks for all workers.
     std::vector<unsigned> pin;  ///< CPUs of the host; empty: the workers keep to none.
     bool deterministic = false;
     std::optional<std::uint64_t> seed;  ///< Only with `deterministic`; without, 0.

@@ -116,6 +116,9 @@ TEST(VirtualTime, what_the_hosts_time_decides_is_refused) {
     config.pin = {0};
     EXPECT_THAT(error_of(config), HasSubstr("leave pin out"));
     config = two_guests("priority", "interp");
+    config.dispatcher = true;
+    EXPECT_THAT(error_of(config), HasSubstr("a dispatcher is one more thread"));
+    config = two_guests("priority", "interp");
     config.guests[1].gdb = "tcp:127.0.0.1:0";
     EXPECT_THAT(error_of(config), HasSubstr("b: a debugger"));
 }

@@ -471,8 +471,13 @@ TEST_P(PoolModes, a_task_posted_while_a_vcpu_is_looked_at_does_not_wait_for_its_
 
 TEST_P(PoolModes, idle_workers_sleep) {
     Pool pool(2);
-    FakeVcpu vcpu([](FakeVcpu&, const RunContext&) { return ExitKind::idle; });
+    Latch ran;
+    FakeVcpu vcpu([&](FakeVcpu&, const RunContext&) {
+        ran.count();
+        return ExitKind::idle;
+    });
     const auto handle = pool.add(0, vcpu, true);
+    ran.wait_for(1);
     // Each round trip through both workers' mailboxes ends in sleep again; the time that they use
     // is that of the posts, not of the waiting between them.
     Latch done;

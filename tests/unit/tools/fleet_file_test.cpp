@@ -142,7 +142,7 @@ TEST(FleetFile, errors_name_file_line_key_and_what_is_accepted) {
         AllOf(
             StartsWith("/fleets/test.toml:2: unknown key 'polcy'"),
             HasSubstr("did you mean 'policy'"),
-            HasSubstr("accepted: policy, quantum, workers, poll, pin, deterministic, "
+            HasSubstr("accepted: policy, quantum, workers, poll, dispatcher, pin, deterministic, "
                       "seed, control, metrics, log-level or guest")
         )
     );
