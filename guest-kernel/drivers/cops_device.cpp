@@ -6,6 +6,7 @@
 #include "driver/driver.hpp"
 #include "drivers/mmio.hpp"
 #include "drivers/plic.hpp"
+#include "exec/cores.hpp"
 #include "exec/timer.hpp"
 #include "fs/file.hpp"
 #include "mm/frames.hpp"
@@ -165,13 +166,18 @@ bool reap_command() {
 
 void interrupt() {
     bool asked = false;
+    bool changed = false;
     {
         const Guard guard(lock);
         const std::uint32_t causes = driver->mmio().take_interrupt();
+        changed = (causes & VIRTIO_MMIO_INT_CONFIG) != 0;
         asked = (causes & VIRTIO_MMIO_INT_CONFIG) != 0 && driver->power_off_asked();
     }
     if (asked) {
         ask_power_off();
+    }
+    if (changed) {
+        look_at_cores();
     }
     poll();
     const Guard guard(lock);
@@ -248,6 +254,10 @@ bool has_boards() {
 }
 bool has_user_interrupts() {
     return present() && driver->has_user_interrupts();
+}
+unsigned own_harts() {
+    const std::uint32_t own = present() ? driver->own_vcpus() : 0;
+    return own == 0 ? kMaxHarts : own;
 }
 PhysAddr host_page() {
     return driver->mmio().shared_region(VIRTIO_COPS_SHM_HOST_PAGE).address;
@@ -520,6 +530,23 @@ Async<std::uint32_t> set_board(std::uint32_t hart, PhysAddr board) {
         co_await timer::Pause{};
     }
     co_await Event{};
+    co_return command.done.status;
+}
+
+// The wishes are looked at under the lock: of two that ask, the later one asks for both.
+Async<std::uint32_t> alloc_cpu() {
+    Command command;
+    while (send_command(
+               command,
+               [](std::uint64_t cookie) {
+                   return driver->control().alloc_cpu(harts_wanted(), cookie);
+               }
+           )
+           != 0) {
+        co_await timer::Pause{};
+    }
+    co_await Event{};
+    look_at_cores();
     co_return command.done.status;
 }
 

@@ -46,6 +46,8 @@ bool present();
 const virtio_cops_config& config();
 bool has_boards();
 bool has_user_interrupts();
+/// Harts that are the guest's for good; the others are granted and revoked.
+unsigned own_harts();
 PhysAddr host_page();
 PhysAddr doorbell_page();
 /// Most data segments of one request.
@@ -90,6 +92,8 @@ Async<void> drain(Process& process);
 Async<std::uint32_t> attach(virtio_cops::ProcessPages pages);
 Async<std::uint32_t> detach(std::uint64_t process);
 Async<std::uint32_t> set_board(std::uint32_t hart, PhysAddr board);
+/// Asks for as many harts as the processes want; the answer is in the host lines.
+Async<std::uint32_t> alloc_cpu();
 Async<std::uint32_t> get_grant(std::uint32_t index, virtio_cops_ctrl_grant* grant);
 
 /// Requests taken by the device and not completed.

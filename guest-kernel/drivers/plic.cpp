@@ -50,6 +50,13 @@ void enable_hart(unsigned hart) {
     mmio::write<std::uint32_t>(base + kContext + contexts[hart] * kContextStride, 0);
 }
 
+void disable_hart(unsigned hart) {
+    constexpr std::uint32_t kHighest = 7;
+    if (base != 0 && contexts[hart] != ~0u) {
+        mmio::write(base + kContext + contexts[hart] * kContextStride, kHighest);
+    }
+}
+
 void handle(unsigned hart) {
     if (base == 0 || contexts[hart] == ~0u) {
         return;

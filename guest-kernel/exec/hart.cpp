@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "drivers/cops_device.hpp"
 #include "drivers/plic.hpp"
+#include "exec/cores.hpp"
 #include "exec/timer.hpp"
 #include "mm/heap.hpp"
 #include "proc/schedule.hpp"
@@ -68,6 +69,7 @@ Result<void> init_executor() {
             }
         }
         cpus[hart]->hart = hart;
+        cpus[hart]->runs = std::uint64_t{1} << hart;
         contexts[hart] = &cpus[hart]->executor;
         contexts[hart]->line_index = hart;
         contexts[hart]->give_way = &give_way;
@@ -109,39 +111,67 @@ void run_hart() {
     csr::write<csr::sie>(kInterrupts);
     csr::write<csr::scounteren>(csr::kCountersForUsers);
     plic::enable_hart(cpu.hart);
+    hart_begins(cpu);
     for (;;) {
         poll_interrupts();
+        if (must_leave(cpu)) {
+            leave_hart(cpu);
+        }
         const int reason = cops_executor_run(&cpu.executor, kBudget, kAllLevels);
         send_kicks();
         if (reason != COPS_RUN_IDLE) {
             continue;
         }
-        if (cops_executor_park_begin(&cpu.executor) != 0) {
+        // Whoever took the interrupt that says so has left that to us.
+        if (cops_executor_park_begin(&cpu.executor) != 0 && !must_leave(cpu)) {
             idle(cpu);
         }
         cops_executor_park_end(&cpu.executor);
     }
 }
 
+void forget_hart(const Cpu& cpu) {
+    __atomic_fetch_and(&started_harts, ~(std::uint64_t{1} << cpu.hart), __ATOMIC_RELAXED);
+}
+
+namespace {
+
+// One stack for all lives of the hart: it leaves nothing there. Here and not when it is started:
+// who maps must be alone.
+void prepare_hart(Cpu& cpu) {
+    void* const stack = map_kernel_stack(cpu.hart);
+    cpu.start = stack == nullptr ? nullptr : heap::make<HartStart>();
+    if (cpu.start == nullptr) {
+        info("no memory to start hart ", cpu.hart);
+        cpu.exists = false;
+        return;
+    }
+    *cpu.start = {kernel_satp(), reinterpret_cast<std::uint64_t>(stack), &cpu};
+}
+
+}  // namespace
+
+bool start_hart(Cpu& cpu) {
+    const std::int64_t error =
+        sbi::start_hart(cpu.hart, physical(secondary_entry), physical(cpu.start));
+    if (error != 0) {
+        info("hart ", cpu.hart, " does not start: SBI error ", error);
+    }
+    return error == 0;
+}
+
 void start_secondary_harts() {
     const unsigned self = this_cpu().hart;
     for (unsigned hart = 0; hart < hart_limit; ++hart) {
-        if (hart == self || !cpus[hart]->exists) {
-            continue;
+        Cpu& cpu = *cpus[hart];
+        if (hart != self && cpu.exists) {
+            prepare_hart(cpu);
         }
-        auto* const start = heap::make<HartStart>();
-        void* const stack = map_kernel_stack(hart);
-        if (start == nullptr || stack == nullptr) {
-            info("no memory to start hart ", hart);
-            continue;
-        }
-        *start = {kernel_satp(), reinterpret_cast<std::uint64_t>(stack), cpus[hart]};
-        const std::int64_t error =
-            sbi::start_hart(hart, physical(secondary_entry), physical(start));
-        if (error != 0) {
-            info("hart ", hart, " does not start: SBI error ", error);
+        if (hart != self && cpu.exists && hart < own_harts()) {
+            cpu.exists = start_hart(cpu);
         }
     }
+    look_at_cores();
 }
 
 }  // namespace kernel

@@ -19,6 +19,10 @@ void poll_interrupts();
 /// The loop of a hart; ends with the machine.
 [[noreturn]] void run_hart();
 
+/// No IPIs go to the hart until it runs again.
+void forget_hart(const Cpu& cpu);
+/// Starts a hart that does not run. False: it can't be.
+bool start_hart(Cpu& cpu);
 /// Brings up the harts that the device tree names, but for this one.
 void start_secondary_harts();
 

@@ -9,6 +9,7 @@
 #include "drivers/cops_device.hpp"
 #include "drivers/device_tree.hpp"
 #include "drivers/plic.hpp"
+#include "exec/cores.hpp"
 #include "exec/hart.hpp"
 #include "exec/timer.hpp"
 #include "fs/host_file.hpp"
@@ -236,6 +237,7 @@ void share_with_host() {
     initrd::init(platform.initrd_start, platform.initrd_end);
     const bool device = cops_device::init(platform);
     check(init_executor() && init_scheduler(), "no memory for the executor");
+    set_own_harts(std::min(device ? cops_device::own_harts() : hart_limit, hart_limit));
     share_with_host();
     info(
         "harts ",

@@ -6,6 +6,7 @@
 #include "base/atomic.hpp"
 #include "base/log.hpp"
 #include "drivers/cops_device.hpp"
+#include "exec/cores.hpp"
 #include "exec/timer.hpp"
 #include "mm/frames.hpp"
 #include "proc/process.hpp"
@@ -64,7 +65,7 @@ void begin_exit(Process& process, std::int32_t pid, std::uint32_t status) {
         Thread* const thread = thread_on(process, hart);
         if (thread != nullptr && load_relaxed(thread->state) != ThreadState::ended) {
             make_runnable(*thread);
-            request_reschedule(thread->home);
+            request_reschedule(runner_of(thread->home));
         }
     }
 }
@@ -158,6 +159,9 @@ Async<void> bury(Process* dead) {
         if (process.attachment.registered) {
             COPS_INSIST(cops_device::detach(process.id()))
         }
+    }
+    if (replace_relaxed(process.harts_wanted, 0u) > own_harts()) {
+        COPS_INSIST(cops_device::alloc_cpu())
     }
     free_attachment(process);
     process.space.clear();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proc/process.hpp"
 
+#include "base/atomic.hpp"
 #include "base/log.hpp"
+#include "exec/cores.hpp"
 #include "mm/heap.hpp"
 #include "proc/schedule.hpp"
 
@@ -32,6 +34,7 @@ void make_fresh(Process& process) {
     ++process.generation;
     process.pid = next_number();
     process.exit_wanted = false;
+    store_relaxed(process.harts_wanted, 0u);
     process.killed = false;
     process.attachment = {};
     process.counters = {};
@@ -119,7 +122,7 @@ Result<std::uint32_t> reap_child(std::int32_t pid, std::int32_t parent) {
 
 Cpu& next_home() {
     for (;;) {
-        const unsigned hart = __atomic_fetch_add(&next_hart, 1u, __ATOMIC_RELAXED) % hart_limit;
+        const unsigned hart = __atomic_fetch_add(&next_hart, 1u, __ATOMIC_RELAXED) % own_harts();
         if (cpus[hart]->exists) {
             return *cpus[hart];
         }
@@ -129,15 +132,30 @@ Cpu& next_home() {
 unsigned allocate_harts(Process& process, unsigned count) {
     std::uint64_t harts = std::uint64_t{1} << process.home->hart;
     unsigned found = 1;
-    for (unsigned i = 1; i < hart_limit && found < count; ++i) {
-        const unsigned hart = (process.home->hart + i) % hart_limit;
-        if (cpus[hart]->exists) {
+    const auto add = [&](unsigned hart) {
+        if (found < count && is_granted(*cpus[hart])) {
             harts |= std::uint64_t{1} << hart;
             ++found;
         }
+    };
+    for (unsigned i = 1; i < own_harts(); ++i) {
+        add((process.home->hart + i) % own_harts());
+    }
+    for (unsigned hart = own_harts(); hart < hart_limit; ++hart) {
+        add(hart);
     }
     __atomic_store_n(&process.harts, harts, __ATOMIC_RELAXED);
     return found;
+}
+
+unsigned harts_wanted() {
+    unsigned most = own_harts();
+    for (unsigned i = 0; i < process_count(); ++i) {
+        const Process* const process = process_at(i);
+        const unsigned wanted = process == nullptr ? 0 : load_relaxed(process->harts_wanted);
+        most = wanted > most ? wanted : most;
+    }
+    return most < hart_limit ? most : hart_limit;
 }
 
 OperationScope::OperationScope(Operation& operation, Process& owner)

@@ -86,8 +86,9 @@ struct Process : NoCopy {
     // Guarded by lock.
     Thread* threads[kMaxHarts] = {};  ///< By hart; atomic pointers, see thread_on().
     unsigned live_threads = 0;
-    std::uint64_t harts = 0;   ///< Bit h: it may have a thread on hart h. Atomic.
-    bool exit_wanted = false;  ///< Atomic: its threads end at their next trap.
+    unsigned harts_wanted = 0;  ///< Atomic.
+    std::uint64_t harts = 0;    ///< Bit h: it may have a thread on hart h. Atomic.
+    bool exit_wanted = false;   ///< Atomic: its threads end at their next trap.
     std::uint32_t exit_status = 0;
 
     Attachment attachment;
@@ -163,6 +164,8 @@ void kill_process(Process& process, std::int32_t pid);
 /// The process may have threads on `count` harts, its own among them, or on all there are: returns
 /// on how many. What runs elsewhere goes on there.
 unsigned allocate_harts(Process& process, unsigned count);
+/// How many harts the guest needs so that each process has as many as it wants.
+unsigned harts_wanted();
 
 /// The host wants the machine off: ends the first process as SIGTERM would, all others with it, and
 /// then the machine. Any time, while it boots too.

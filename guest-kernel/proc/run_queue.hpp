@@ -27,6 +27,18 @@ struct RunQueue {
 };
 RunQueue& run_queue(const Cpu& cpu);
 
+/// The lock that guards a thread's state: that of the hart which runs it, which may change.
+class [[nodiscard]] ThreadGuard : NoCopy {
+public:
+    explicit ThreadGuard(const Thread& thread);
+    ~ThreadGuard() { run_queue(cpu_).lock.unlock(); }
+    /// Runs the thread as long as the lock is held.
+    Cpu& cpu() const { return cpu_; }
+
+private:
+    Cpu& cpu_;
+};
+
 /// A glance without the lock; with it, the truth.
 inline ThreadState state_of(const Thread& thread) {
     return load_relaxed(thread.state);
@@ -36,8 +48,27 @@ inline bool is_runnable(const Thread* thread) {
 }
 /// It may run and is not asleep in user mode.
 bool wants_hart(const Thread* thread);
-/// Of the process with that index, on the hart; null when it has none there.
-Thread* thread_at(unsigned index, const Cpu& cpu);
+/// Harts whose threads it runs.
+inline std::uint64_t harts_run_by(const Cpu& cpu) {
+    const bool always_its_own = cpu.stand_in == nullptr && !cpu.stands_in;
+    return always_its_own ? std::uint64_t{1} << cpu.hart : load_relaxed(cpu.runs);
+}
+
+/// Each thread that the hart runs, of whichever state; its own, and those of harts that are away.
+/// Under its lock, or on that hart.
+template <typename Visit>
+void for_each_thread(const Cpu& cpu, Visit visit) {
+    for (std::uint64_t harts = harts_run_by(cpu); harts != 0; harts &= harts - 1) {
+        const auto hart = static_cast<unsigned>(__builtin_ctzll(harts));
+        for (unsigned i = 0; i < process_count(); ++i) {
+            const Process* const process = process_at(i);
+            Thread* const thread = process == nullptr ? nullptr : thread_on(*process, hart);
+            if (thread != nullptr) {
+                visit(*thread);
+            }
+        }
+    }
+}
 
 /// Levels that are ready in user mode, or have completed unseen.
 inline std::uint64_t line_bits(const virtio_cops_line& line) {

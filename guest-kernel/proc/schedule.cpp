@@ -6,10 +6,12 @@
 #include "base/log.hpp"
 #include "driver/shared_words.hpp"
 #include "drivers/cops_device.hpp"
+#include "exec/cores.hpp"
 #include "exec/coroutine.hpp"
 #include "exec/hart.hpp"
 #include "exec/timer.hpp"
 #include "mm/frames.hpp"
+#include "proc/moves.hpp"
 #include "proc/process.hpp"
 #include "proc/run_queue.hpp"
 #include "proc/trap.hpp"
@@ -57,15 +59,14 @@ bool comes_before(const Choice& one, const Choice& other) {
 // the hart for long because it had little of it in the past.
 void came_first(Cpu& cpu, RunQueue& queue, const Choice& best) {
     const std::uint64_t longest = Limits::kMaxWeight * timer::tick();
-    for (unsigned i = 0; i < process_count(); ++i) {
-        Thread* const thread = thread_at(i, cpu);
-        if (thread == best.thread || !is_runnable(thread) || level_of(*thread) != best.level) {
-            continue;
+    for_each_thread(cpu, [&](Thread& thread) {
+        if (&thread == best.thread || !is_runnable(&thread) || level_of(thread) != best.level) {
+            return;
         }
-        store_relaxed(thread->turn_over, false);
-        const std::uint64_t theirs = thread->account.virtual_time();
+        store_relaxed(thread.turn_over, false);
+        const std::uint64_t theirs = thread.account.virtual_time();
         best.thread->account.raise(theirs - std::min(theirs, longest));
-    }
+    });
     store_relaxed(best.thread->turn_over, false);
     queue.virtual_time = std::max(queue.virtual_time, best.thread->account.virtual_time());
 }
@@ -77,14 +78,13 @@ Choice pick(Cpu& cpu) {
     settle_accounts(cpu, queue);
     Choice best;
     std::uint64_t levels = 0;
-    for (unsigned i = 0; i < process_count(); ++i) {
-        Thread* const thread = thread_at(i, cpu);
-        if (!is_runnable(thread)) {
-            continue;
+    for_each_thread(cpu, [&](Thread& thread) {
+        if (!is_runnable(&thread)) {
+            return;
         }
-        const std::uint32_t level = level_of(*thread);
+        const std::uint32_t level = level_of(thread);
         const Choice one{
-            .thread = thread, .level = level, .due = thread->account.due() && level < kNone
+            .thread = &thread, .level = level, .due = thread.account.due() && level < kNone
         };
         if (best.thread == nullptr || comes_before(one, best)) {
             levels |= bit(best.level);
@@ -92,7 +92,7 @@ Choice pick(Cpu& cpu) {
         } else {
             levels |= bit(one.level);
         }
-    }
+    });
     best.others = levels;
     queue.served = nullptr;  // until it runs
     if (best.thread != nullptr) {
@@ -123,7 +123,7 @@ void switch_to(Cpu& cpu, Thread& thread) {
         flush_translations();
         csr::fence_instructions();
     }
-    if (thread.uses_float && cpu.float_owner != &thread) {
+    if (thread.uses_float && (cpu.float_owner != &thread || thread.float_cpu != &cpu)) {
         load_thread_float(cpu, thread);
     }
     store_relaxed(cpu.current, &thread);
@@ -142,16 +142,16 @@ void publish_running(Cpu& cpu, const Choice& choice) {
     const Thread& thread = *choice.thread;
     const std::uint32_t level = choice.level;
     const std::uint64_t kernel_work = __atomic_load_n(&cpu.executor.ready, __ATOMIC_RELAXED);
-    if (cpu.kernel_line != nullptr) {
+    if (thread.home.kernel_line != nullptr) {
         // A hint for the executor, which looks at every switch. Who is due has the hart for now.
         const std::uint64_t others = kernel_work | (choice.due ? 0 : choice.others);
-        __atomic_store_n(&cpu.kernel_line->others, others, __ATOMIC_RELAXED);
+        __atomic_store_n(&thread.home.kernel_line->others, others, __ATOMIC_RELAXED);
     }
     if (cpu.board != nullptr) {
-        // The thread's own line speaks for it; without one the kernel does, and for those more
-        // urgent that wait.
-        const std::uint64_t own =
-            (thread.line != nullptr ? 0 : bit(level)) | (choice.due ? choice.others : 0);
+        // The thread's own line speaks for it where the host looks; else the kernel does, and for
+        // those more urgent that wait.
+        const bool speaks = thread.line != nullptr && &thread.home == &cpu;
+        const std::uint64_t own = (speaks ? 0 : bit(level)) | (choice.due ? choice.others : 0);
         __atomic_store_n(&cpu.board->ceiling, thread.process.limits.ceiling, __ATOMIC_RELAXED);
         publish_wake_level(cpu, level);
         __atomic_store_n(&cpu.board->ready, kernel_work | own, __ATOMIC_RELAXED);
@@ -221,6 +221,11 @@ void kernel_ran(Cpu& cpu, std::uint64_t time) {
 Async<void> switching() {
     for (;;) {
         Cpu& cpu = this_cpu();
+        give_threads_back(cpu);
+        if (must_leave(cpu)) {
+            co_await Suspend{};  // until the hart is granted again
+            continue;
+        }
         const std::uint32_t reschedule = take_reschedule(cpu);
         const Choice choice = pick(cpu);
         if (choice.thread == nullptr) {
@@ -328,12 +333,11 @@ void publish_idle(Cpu& cpu) {
     // What wakes the hart may end a system call; the thread's coroutines that are ready wait for
     // that.
     std::uint32_t best = kNone;
-    for (unsigned i = 0; i < process_count(); ++i) {
-        const Thread* const thread = thread_at(i, cpu);
-        if (thread != nullptr && state_of(*thread) == ThreadState::blocked) {
-            best = std::min(best, level_of(*thread));
+    for_each_thread(cpu, [&](const Thread& thread) {
+        if (state_of(thread) == ThreadState::blocked) {
+            best = std::min(best, level_of(thread));
         }
-    }
+    });
     publish_wake_level(cpu, best);
 }
 

@@ -47,6 +47,8 @@ void kick_another(Thread& thread);
 void interrupted(Thread& thread, bool at_wfi);
 /// Was it kicked, and not yet told?
 bool take_kick(Thread& thread);
+/// The hart's switching coroutine looks at its threads, one of which may run at `level`. Any hart.
+void wake_switcher(Cpu& cpu, std::uint32_t level);
 /// Its hart chooses again at once.
 void request_reschedule(Cpu& cpu);
 /// The thread gives its turn away: others of its level come first, once.

@@ -180,8 +180,8 @@ void give_up(Process& process, Thread* thread) {
     process.files.clear();
     process.space.clear();
     if (thread != nullptr) {
-        process.space.leave(thread->home.hart);
         store_relaxed(thread->state, ThreadState::ended);
+        leave_harts(process);
         process.live_threads = 0;
     }
     forget_process(process);

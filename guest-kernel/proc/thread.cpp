@@ -21,6 +21,7 @@ void make_fresh(Thread& thread) {
     thread.frame = {};
     thread.floats = {};
     thread.uses_float = false;
+    thread.float_cpu = nullptr;
     thread.user_interrupts = {};
     store_relaxed<virtio_cops_line*>(thread.line, nullptr);
     thread.upcalls = {};
@@ -52,8 +53,27 @@ Thread* claim_thread(Process& process, Cpu& home) {
     }
     make_fresh(*thread);
     ++process.live_threads;
-    process.space.enter(home.hart);
+    for (const Cpu* cpu : {&home, home.stand_in}) {
+        if (cpu != nullptr) {
+            process.space.enter(cpu->hart);
+        }
+    }
     return thread;
+}
+
+void leave_harts(Process& process) {
+    std::uint64_t needed = 0;
+    for (unsigned hart = 0; hart < hart_limit; ++hart) {
+        const Thread* const thread = thread_on(process, hart);
+        if (thread != nullptr && load_relaxed(thread->state) != ThreadState::ended) {
+            const Cpu* const stand_in = thread->home.stand_in;
+            needed |= std::uint64_t{1} << hart;
+            needed |= stand_in == nullptr ? 0 : std::uint64_t{1} << stand_in->hart;
+        }
+    }
+    for (std::uint64_t left = process.space.harts() & ~needed; left != 0; left &= left - 1) {
+        process.space.leave(static_cast<unsigned>(__builtin_ctzll(left)));
+    }
 }
 
 void end_thread(Thread& thread) {
@@ -72,7 +92,7 @@ void end_thread(Thread& thread) {
     {
         const Guard guard(process.lock);
         retire(thread);  // from here on its place is another's
-        process.space.leave(cpu.hart);
+        leave_harts(process);
     }
     // Who joins finds the hart free. The process is not over before.
     if (clear_tid != 0) {

@@ -50,10 +50,10 @@ struct Thread : NoCopy {
         , home(hart) {}
 
     Process& process;
-    Cpu& home;
+    Cpu& home;  ///< Whose line it has, and where it runs, unless that hart is away (runner_of()).
     std::int32_t tid = 0;  // constant while it lives
 
-    // Guarded by the home hart's run-queue lock (run_queue.hpp). Atomic: some glance without it.
+    // Guarded by a run-queue lock, ThreadGuard (run_queue.hpp). Atomic: some glance without it.
     alignas(4) ThreadState state = ThreadState::ended;
     bool turn_over = false;  ///< Gave its turn away: its equals come first, once.
     bool in_wfi = false;     ///< Sleeps in user mode while its line shows nothing.
@@ -61,11 +61,12 @@ struct Thread : NoCopy {
     // Guarded by it.
     Account account;
 
-    // The home hart's, while it runs the thread; before that its maker's.
+    // Of the hart that runs the thread, while it does; before that its maker's.
     bool fresh = false;  ///< The ASID may have entries here of an earlier process.
     TrapFrame frame{};
     FloatState floats{};
     bool uses_float = false;
+    const Cpu* float_cpu = nullptr;  ///< Where its floating-point registers were last loaded.
     UserInterruptState user_interrupts;
     virtio_cops_line* line = nullptr;  ///< Shared with the host; null until it attaches. Atomic.
     Upcalls upcalls;
@@ -77,6 +78,10 @@ struct Thread : NoCopy {
 Thread* claim_thread(Process& process, Cpu& home);
 /// Null when the process never had one there.
 Thread* thread_on(const Process& process, unsigned hart);
+
+/// The process's memory is known no more to harts that no thread of it can run on. Its lock is
+/// held.
+void leave_harts(Process& process);
 
 /// Ends the running thread, on its hart; with the last one the process is over.
 void end_thread(Thread& thread);

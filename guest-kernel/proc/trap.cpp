@@ -114,6 +114,7 @@ void load_thread_float(Cpu& cpu, Thread& thread) {
     csr::set<csr::sstatus>(csr::kFloatDirty);
     load_float(&thread.floats);
     cpu.float_owner = &thread;
+    thread.float_cpu = &cpu;
     thread.frame.status = (thread.frame.status & ~csr::kFloatMask) | csr::kFloatClean;
 }
 

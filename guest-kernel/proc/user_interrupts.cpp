@@ -50,10 +50,11 @@ void enter_user_interrupts(Cpu& cpu, Thread& thread) {
     }
     // Partner: the host lists, raises wake_pending, fences, then reads board.process. If it missed
     // us there, we see its bit here.
+    // On a hart that stands in for its own, the host must not take another thread's line for its.
+    const bool shown = cpu.board != nullptr && &thread.home == &cpu;
     const std::uint64_t pending =
-        cpu.board == nullptr
-            ? wake_pending(thread)
-            : virtio_cops::switch_process(*cpu.board, thread.process.id(), thread.line);
+        shown ? virtio_cops::switch_process(*cpu.board, thread.process.id(), thread.line)
+              : wake_pending(thread);
     if (cpu_features.user_interrupts && (pending != 0 || thread.user_interrupts.software_pending)) {
         csr::set<csr::sip>(csr::kUserSoftware);
     }

@@ -27,26 +27,35 @@ void raise_switcher(Cpu& home, std::uint32_t level) {
     }
 }
 
+}  // namespace
+
+void wake_switcher(Cpu& cpu, std::uint32_t level) {
+    raise_switcher(cpu, level);
+    wake_task(cpu.switcher);
+    request_reschedule(cpu);
+}
+
+namespace {
+
 // Out of one of these states; in any other it has its hart already, or is no more.
 void run_from(Thread& thread, ThreadState one, ThreadState other) {
-    Cpu& home = thread.home;
+    Cpu* home = nullptr;
     std::uint32_t level = kNone;
     {
-        RunQueue& queue = run_queue(home);
-        const Guard guard(queue.lock);
+        const ThreadGuard guard(thread);
+        home = &guard.cpu();
+        RunQueue& queue = run_queue(*home);
         const ThreadState state = state_of(thread);
         if (state != one && state != other) {
             return;
         }
         // It has waited for nothing until now, and sleep saves up nothing against its equals.
-        settle_accounts(home, queue);
+        settle_accounts(*home, queue);
         store_relaxed(thread.state, ThreadState::runnable);
-        thread.account.raise(least_virtual_time(home, queue, thread));
+        thread.account.raise(least_virtual_time(*home, queue, thread));
         level = level_of(thread);
     }
-    raise_switcher(home, level);
-    wake_task(home.switcher);
-    request_reschedule(home);
+    wake_switcher(*home, level);
 }
 
 }  // namespace
@@ -72,13 +81,13 @@ void start(Thread& thread) {
 }
 
 void block(Thread& thread) {
-    const Guard guard(run_queue(thread.home).lock);
+    const ThreadGuard guard(thread);
     store_relaxed(thread.state, ThreadState::blocked);
 }
 
 void retire(Thread& thread) {
-    RunQueue& queue = run_queue(thread.home);
-    const Guard guard(queue.lock);
+    const ThreadGuard guard(thread);
+    RunQueue& queue = run_queue(guard.cpu());
     queue.served = queue.served == &thread ? nullptr : queue.served;
     store_relaxed(thread.state, ThreadState::ended);
 }
@@ -89,7 +98,7 @@ void finish_call(Thread& thread, std::int64_t result) {
 }
 
 std::int64_t park(Thread& thread) {
-    Cpu& cpu = thread.home;
+    Cpu& cpu = this_cpu();
     const bool pending = cpu_features.user_interrupts
                          && (csr::read<csr::sip>() & csr::kUserSoftware) != 0;  // a kick, too
     if (thread.line == nullptr || pending || line_bits(*thread.line) != 0) {
@@ -102,10 +111,9 @@ std::int64_t park(Thread& thread) {
         if (replace_relaxed(thread.kicked, false) || exit_is_wanted(thread.process)) {
             return COPS_PARK_RETRY;
         }
-        for (unsigned i = 0; i < process_count() && alone; ++i) {
-            const Thread* const other = thread_at(i, cpu);
-            alone = other == &thread || !wants_hart(other);
-        }
+        for_each_thread(cpu, [&](const Thread& other) {
+            alone = alone && (&other == &thread || !wants_hart(&other));
+        });
         if (alone && cpu_features.user_interrupts) {
             store_relaxed(thread.in_wfi, true);
             return COPS_PARK_WFI;
@@ -125,32 +133,35 @@ void completion_arrived(Process& process, std::uint64_t id, unsigned hart) {
     if (thread == nullptr) {
         return;
     }
-    Cpu& home = thread->home;
+    Cpu* home = nullptr;
     bool wake = false;
     std::uint32_t level = kNone;
     {
-        const Guard guard(run_queue(home).lock);
+        const ThreadGuard guard(*thread);
+        home = &guard.cpu();
         if (id != process.id() || state_of(*thread) == ThreadState::starting) {
             return;
         }
         level = level_of(*thread);
-        wake =
-            state_of(*thread) == ThreadState::parked
-            || (state_of(*thread) == ThreadState::runnable && load_relaxed(home.current) != thread);
+        wake = state_of(*thread) == ThreadState::parked
+               || (state_of(*thread) == ThreadState::runnable
+                   && load_relaxed(home->current) != thread);
     }
     if (wake) {
         __atomic_fetch_add(&process.counters.kernel_wakes, 1u, __ATOMIC_RELAXED);
     }
     unpark(*thread);
-    if (wake || &home != &this_cpu()) {
-        raise_switcher(home, level);
-        request_reschedule(home);
+    if (wake || home != &this_cpu()) {
+        raise_switcher(*home, level);
+        request_reschedule(*home);
     }
 }
 
 void kick(Thread& thread) {
+    Cpu* home = nullptr;
     {
-        const Guard guard(run_queue(thread.home).lock);
+        const ThreadGuard guard(thread);
+        home = &guard.cpu();
         if (state_of(thread) == ThreadState::ended || !has_line(thread)) {
             return;
         }
@@ -159,7 +170,7 @@ void kick(Thread& thread) {
         store_relaxed(thread.in_wfi, false);
     }
     unpark(thread);
-    request_reschedule(thread.home);
+    request_reschedule(*home);
 }
 
 // One that sleeps, or else whoever is the first to want to.
@@ -174,7 +185,7 @@ void kick_another(Thread& thread) {
         }
         bool asleep = false;
         {
-            const Guard guard(run_queue(other->home).lock);
+            const ThreadGuard guard(*other);
             asleep = state_of(*other) == ThreadState::parked || load_relaxed(other->in_wfi);
             if (has_line(*other) && state_of(*other) == ThreadState::runnable) {
                 store_relaxed(other->kicked, true);
@@ -188,7 +199,7 @@ void kick_another(Thread& thread) {
 }
 
 void interrupted(Thread& thread, bool at_wfi) {
-    const Guard guard(run_queue(thread.home).lock);
+    const ThreadGuard guard(thread);
     // Who kicked it meanwhile has taken it for awake.
     store_relaxed(thread.in_wfi, at_wfi && !load_relaxed(thread.kicked));
 }
@@ -197,12 +208,12 @@ bool take_kick(Thread& thread) {
     if (!load_relaxed(thread.kicked)) {
         return false;  // a glance: who kicks lets the hart look again
     }
-    const Guard guard(run_queue(thread.home).lock);
+    const ThreadGuard guard(thread);
     return replace_relaxed(thread.kicked, false);
 }
 
 void end_turn(Thread& thread) {
-    const Guard guard(run_queue(thread.home).lock);
+    const ThreadGuard guard(thread);
     store_relaxed(thread.turn_over, true);
 }
 

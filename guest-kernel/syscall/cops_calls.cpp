@@ -3,6 +3,7 @@
 #include "base/atomic.hpp"
 #include "base/log.hpp"
 #include "drivers/cops_device.hpp"
+#include "exec/cores.hpp"
 #include "mm/frames.hpp"
 #include "mm/heap.hpp"
 #include "mm/user_memory.hpp"
@@ -374,6 +375,27 @@ std::int64_t wait_process(Thread& thread, std::int32_t pid) {
     return status == kWouldWait ? start_blocking(thread, blocking_wait(&thread, pid)) : status;
 }
 
+Async<void> blocking_alloc_cpu(Thread* thread, unsigned count) {
+    Operation operation;
+    Process& process = thread->process;
+    const OperationScope scope(operation, process);
+    Async<std::uint32_t> command = cops_device::alloc_cpu();
+    if (command.valid()) {
+        co_await command;  // whatever the answer, the host lines say what there is
+    }
+    finish_call(*thread, allocate_harts(process, count));
+}
+
+// The host is asked when that may change anything.
+std::int64_t alloc_cpu(Thread& thread, unsigned count) {
+    Process& process = thread.process;
+    const unsigned before = replace_relaxed(process.harts_wanted, count);
+    if (own_harts() == hart_limit || std::max(before, count) <= own_harts()) {
+        return allocate_harts(process, count);
+    }
+    return start_blocking(thread, blocking_alloc_cpu(&thread, count));
+}
+
 // To all threads of that set of harts but the caller's own.
 std::int64_t kick_threads(Thread& thread, std::uint64_t harts) {
     for (unsigned hart = 0; hart < hart_limit; ++hart) {
@@ -439,8 +461,8 @@ std::int64_t cops_call(Thread& thread, std::uint64_t number, Arguments args) {
     case COPS_SYS_UPCALL_GIVE:
         return give_upcall(thread, args[0]);
     case COPS_SYS_ALLOC_CPU:
-        return allocate_harts(
-            process, static_cast<unsigned>(std::min<std::uint64_t>(args[0], kMaxHarts))
+        return alloc_cpu(
+            thread, static_cast<unsigned>(std::min<std::uint64_t>(args[0], kMaxHarts))
         );
     case COPS_SYS_KICK:
         return kick_threads(thread, args[0]);

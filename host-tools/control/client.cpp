@@ -82,6 +82,24 @@ vmm::ErrorKind kind_of(std::string_view code) {
                                                   : vmm::ErrorKind::usage;
 }
 
+/// How many of the virtual CPUs that it may have a guest has; nothing where that is all there is.
+std::string cores_text(const Json& guest) {
+    const auto own = guest.at("own_vcpus").get<std::uint64_t>();
+    const auto granted = guest.at("granted_vcpus").get<std::uint64_t>();
+    const std::size_t most = guest.at("vcpus").size();
+    if (own >= most) {
+        return {};
+    }
+    return fmt::format(
+        "{}: {} of {} virtual CPUs, {} its own and {} granted\n",
+        guest.at("name").get_ref<const std::string&>(),
+        own + granted,
+        most,
+        own,
+        granted
+    );
+}
+
 std::string ps_text(const Json& reply) {
     constexpr std::string_view kRow = "{:<{}}  {:<8}  {:<7}  {:>4}  {:<8}  {:>5}  {:>8}  {:>8}\n";
     std::size_t width = 5;
@@ -107,6 +125,9 @@ std::string ps_text(const Json& reply) {
                 human_time(vcpu.at("wait_ns").get<vmm::Nanos>())
             );
         }
+    }
+    for (const Json& guest : reply.at("guests")) {
+        text += cores_text(guest);
     }
     return text;
 }

@@ -47,6 +47,8 @@ std::string ps_reply(const vmm::FleetReport& report) {
             {"state", name_of(guest.state)},
             {"engine", guest.engine},
             {"tenant", tenant_json(guest.tenant)},
+            {"own_vcpus", guest.own_vcpus},
+            {"granted_vcpus", guest.granted_vcpus},
             {"vcpus", Json::array()},
         };
         for (std::size_t i = 0; i < guest.vcpus.size(); ++i) {

@@ -25,7 +25,8 @@ log-level = "warning"   # trace, debug, info, warning, error, critical or off.
 [[guest]]
 name = "greeter"        # Prefix of its output, row of the table. Default: guest1, guest2, ...
 app = "hello"           # A shipped application by name, or the path of a static RISC-V ELF.
-cpus = 1
+cpus = 1                # Virtual CPUs of its own.
+# max-cpus = 4          # It may ask for so many in all, and has them while workers are idle.
 memory = "128M"         # K, M, G or T; a plain number counts MiB.
 
 [[guest]]

@@ -43,6 +43,12 @@ constexpr std::array kGuestOptions{
         [](GuestOptions& g, Text v, const Context&) {
             g.config.cpus = static_cast<unsigned>(parse_number(v, 1, kMaxCpus));
         }},
+    GuestOption{"max-cpus", "N", ValueKind::number, Place::anywhere,
+        "virtual CPUs that the guest may have at most, up to 64: those beyond --cpus while it asks for "
+        "them and workers have nothing else to run [as --cpus]",
+        [](GuestOptions& g, Text v, const Context&) {
+            g.config.max_cpus = static_cast<unsigned>(parse_number(v, 1, kMaxCpus));
+        }},
     GuestOption{"memory", "SIZE", ValueKind::size, Place::anywhere,
         "guest memory, such as 256M or 1G; a plain number counts MiB [128M]",
         [](GuestOptions& g, Text v, const Context&) { g.config.memory_bytes = parse_memory_size(v); }},

@@ -62,6 +62,8 @@ Json to_json(const vmm::VcpuReport& vcpu) {
         {"steal_ns", vcpu.steal_ns},
         {"switches", vcpu.switches},
         {"preemptions", vcpu.preemptions},
+        {"grants", vcpu.grants},
+        {"revocations", vcpu.revocations},
         {"instructions", vcpu.instructions},
         {"supervisor_traps", vcpu.supervisor_traps},
         {"user_interrupts", vcpu.user_interrupts},
@@ -94,6 +96,8 @@ Json to_json(const vmm::GuestReport& guest) {
         {"in_flight", guest.in_flight},
         {"tenant", tenant_json(guest.tenant)},
         {"budget_left_ns", guest.budget_left_ns ? Json(*guest.budget_left_ns) : Json(nullptr)},
+        {"own_vcpus", guest.own_vcpus},
+        {"granted_vcpus", guest.granted_vcpus},
         {"vcpus", Json::array()},
         {"levels", Json::array()},
     };

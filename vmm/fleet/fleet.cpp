@@ -37,7 +37,7 @@ unsigned host_threads(const FleetConfig& config) {
     }
     unsigned vcpus = 0;
     for (const GuestConfig& guest : config.guests) {
-        vcpus += guest.cpus;
+        vcpus += machine_cpus(guest);
     }
     return vcpus;
 }
@@ -139,6 +139,18 @@ Result<void> check(const FleetConfig& config) {
         }
         if (const auto wrong = contradiction(guest.tenant, guest.cpus); !wrong.empty()) {
             return fail(ErrorKind::configuration, fmt::format("{}: {}", guest.name, wrong));
+        }
+        if (guest.max_cpus != 0 && guest.max_cpus < guest.cpus) {
+            return fail(
+                ErrorKind::configuration,
+                fmt::format(
+                    "{}: at most {} CPUs are fewer than its own {}; give {} or more",
+                    guest.name,
+                    guest.max_cpus,
+                    guest.cpus,
+                    guest.cpus
+                )
+            );
         }
         shares += guest.tenant.share;
         if (guest.open_files == 0 || guest.open_files > kMostOpenFiles) {

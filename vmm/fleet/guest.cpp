@@ -42,7 +42,7 @@ std::string_view name_of(Ending ending) {
 MachineConfig machine_config(const GuestConfig& config) {
     MachineConfig machine;
     machine.name = config.name;
-    machine.cpus = config.cpus;
+    machine.cpus = machine_cpus(config);
     machine.memory_bytes = config.memory_bytes;
     machine.engine = config.engine;
     machine.code_cache_bytes = config.code_cache_bytes;
@@ -113,11 +113,16 @@ Result<void> Guest::build(std::shared_ptr<PerfMap> perf_map, ConsoleOutput conso
     if (auto added = add_device(); !added) {
         return added;
     }
-    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+    for (unsigned hart = 0; hart < machine_cpus(config_); ++hart) {
+        using Core = sched::VcpuEntry::Core;
         ports_.push_back(std::make_unique<Port>(*this, hart));
-        vcpus_.push_back(
-            pool_.add({.guest = index_, .vcpu = hart}, *ports_.back(), config_.tenant, config_.name)
-        );
+        vcpus_.push_back(pool_.add(
+            {.guest = index_, .vcpu = hart},
+            *ports_.back(),
+            config_.tenant,
+            config_.name,
+            hart < config_.cpus ? Core::own : Core::none
+        ));
     }
     io_->set_home_worker(pool_.worker_of(vcpus_.front()));
     auto loaded = config_.saved_state.empty()
@@ -139,7 +144,8 @@ Result<void> Guest::add_device() {
         return std::unexpected(std::move(host_page.error()));
     }
     virtio_cops::DeviceOptions options;
-    options.num_vcpus = config_.cpus;
+    options.num_vcpus = machine_cpus(config_);
+    options.own_vcpus = config_.cpus;
     options.boards = config_.boards;
     options.user_interrupts = config_.boards && config_.user_interrupts;
     options.max_handles = config_.open_files;
@@ -185,13 +191,13 @@ void Guest::start(Nanos now) {
 
 void Guest::put_into_pool() {
     phase_ = Phase::running;
-    in_pool_.store(config_.cpus, std::memory_order_relaxed);
-    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+    in_pool_.store(machine_cpus(config_), std::memory_order_relaxed);
+    for (unsigned hart = 0; hart < machine_cpus(config_); ++hart) {
         pool_.revive(vcpus_[hart], false);
     }
     // Now that all are in the pool, no start that one hart gives another is lost.
     spdlog::debug("[{}/-] engine {}", config_.name, machine_->vcpu(0).engine_name());
-    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+    for (unsigned hart = 0; hart < machine_cpus(config_); ++hart) {
         const bool runs = machine_->may_run(hart) && (debug_ == nullptr || debug_->may_run(hart));
         spdlog::debug("[{}/{}] {}", config_.name, hart, runs ? "started" : "waits to be started");
         if (runs) {
@@ -342,6 +348,7 @@ Result<void> Guest::reboot() {
     if (debug_ != nullptr) {
         debug_->rebooted();
     }
+    pool_.forget_cores({.guest = index_});
     put_into_pool();
     if (stop_asked_.load(std::memory_order_acquire)) {
         stop();  // it may have found a machine that had ended already
@@ -351,6 +358,7 @@ Result<void> Guest::reboot() {
 
 void Guest::finish(Outcome outcome) {
     phase_ = Phase::ended;
+    pool_.forget_cores({.guest = index_});
     if (outcome.ending == Ending::reset && end_was_asked()) {
         outcome = {Ending::stopped, 0, {}};
     }

@@ -84,6 +84,7 @@ private:
         sched::ClaimSample sample() override;
         void publish(Level ring_level, Level yield_level, std::uint64_t waiting) override;
         void set_steal_time(Nanos stolen) override;
+        void cores_changed() override;
         void left_pool() override;
         VcpuCounters counters() const noexcept;
         EngineStats stats() const;
@@ -147,6 +148,7 @@ private:
     void finish(Outcome outcome);
 
     // MachineListener
+    bool may_start(unsigned hart) noexcept override;
     void vcpu_started(unsigned hart) noexcept override;
     void interrupt_raised(unsigned hart, WakeCause cause) noexcept override;
     void machine_ended() noexcept override;
@@ -167,6 +169,8 @@ private:
     void needs_reset(const char* why) override;
     void claim_doorbell(unsigned vcpu) override;
     void yield_doorbell(unsigned vcpu) override;
+    void want_vcpus(unsigned vcpus) override;
+    virtio_cops::Cores cores() override;
     Nanos now() override;
 
     // OperationSink

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <string_view>
 
 namespace vmm {
@@ -71,7 +72,10 @@ GuestReport Guest::report(Nanos fleet_started) const {
         report.state = now == GuestState::ended && ended_ == 0 ? GuestState::ending : now;
     }
     report.engine = machine_->vcpu(0).engine_name();
-    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+    const sched::CoreSets cores = pool_.cores({.guest = index_});
+    report.own_vcpus = config_.cpus;
+    report.granted_vcpus = static_cast<unsigned>(std::popcount(cores.granted));
+    for (unsigned hart = 0; hart < machine_cpus(config_); ++hart) {
         const sched::VcpuTimes times = pool_.times(vcpus_[hart]);
         const sched::VcpuStatus status = pool_.status(vcpus_[hart]);
         const VcpuCounters counters = ports_[hart]->counters();
@@ -83,6 +87,8 @@ GuestReport Guest::report(Nanos fleet_started) const {
             .steal_ns = ports_[hart]->steal_time(),
             .switches = times.switches,
             .preemptions = times.preemptions,
+            .grants = times.grants,
+            .revocations = times.revocations,
             .instructions = counters.instructions,
             .supervisor_traps = counters.supervisor_traps,
             .user_interrupts = counters.user_interrupts,
@@ -145,10 +151,10 @@ std::string Guest::describe() const {
         phase_name(phase_.load(std::memory_order_relaxed)),
         machine_->ended() ? ", machine off" : "",
         in_pool_.load(std::memory_order_relaxed),
-        config_.cpus,
+        machine_cpus(config_),
         device_->in_flight()
     );
-    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+    for (unsigned hart = 0; hart < machine_cpus(config_); ++hart) {
         text += fmt::format(
             "    vCPU {}: {}{}, {} instructions\n",
             hart,

@@ -117,7 +117,7 @@ void Guest::trace_delivery(unsigned vcpu) {
 void Guest::claim_doorbell(unsigned vcpu) {
     trace_doorbell(vcpu, false);
     // The work may be for any hart of the guest.
-    for (unsigned hart = 0; hart < config_.cpus; ++hart) {
+    for (unsigned hart = 0; hart < machine_cpus(config_); ++hart) {
         pool_.claim(vcpus_[hart], ports_[hart]->sample());
     }
 }

@@ -83,6 +83,8 @@ enum class WakeCause : std::uint8_t {
 /// devices held: a listener marks and wakes, and never calls back into the machine or its devices.
 class MachineListener {
 public:
+    /// A hart that runs wants to start this one. False: it may not be started (now).
+    virtual bool may_start(unsigned /*hart*/) noexcept { return true; }
     /// A stopped hart has been started; run() it.
     virtual void vcpu_started(unsigned hart) noexcept = 0;
     /// An interrupt line of the hart was raised; run() it if it is idle.

@@ -23,6 +23,7 @@ enum : std::int64_t {
     kSuccess = 0,
     kNotSupported = -2,
     kInvalidParam = -3,
+    kDenied = -4,
     kInvalidAddress = -5,
     kAlreadyAvailable = -6,
 };
@@ -249,6 +250,10 @@ SbiReply Sbi::hart_start(const SbiCall& call) {
     }
     if (address % 2 != 0 || machine_.memory_->writable_range({address}, 2) == nullptr) {
         return error(kInvalidAddress);
+    }
+    if (machine_.listener_ != nullptr
+        && !machine_.listener_->may_start(static_cast<unsigned>(hart))) {
+        return error(kDenied);
     }
     if (!machine_.harts_[hart]->request_start({address}, opaque)) {
         return error(kAlreadyAvailable);

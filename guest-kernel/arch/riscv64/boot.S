@@ -64,6 +64,7 @@ secondary_entry:
 	nop
 .balign 4
 4:	sfence.vma
+	fence.i                       /* It may come again: fences from others have passed it by. */
 	mv a0, tp
 	tail secondary_main
 

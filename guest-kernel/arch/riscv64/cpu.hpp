@@ -16,6 +16,7 @@
 namespace kernel {
 
 struct Thread;
+struct HartStart;
 
 /// User registers at a trap; x[n - 1] is xn.
 struct TrapFrame {
@@ -59,6 +60,16 @@ struct Cpu {
     std::uint32_t running_level = VIRTIO_COPS_LEVEL_NONE;  ///< Level given to the current thread.
     std::uint32_t reschedule = 0;  ///< Atomic; any hart sets it, then sends an IPI if need be.
     bool exists = false;           ///< The device tree names it.
+
+    // Harts that are granted and revoked (exec/cores.cpp, proc/moves.cpp).
+    Cpu* stand_in = nullptr;  ///< Runs this hart's threads while it is away; null: it never is.
+                              ///< Written at boot only.
+    bool stands_in = false;   ///< For any hart. Written at boot only.
+    std::uint32_t away = 0;   ///< Atomic; changes under the run-queue lock of who has run them.
+    std::uint64_t runs = 0;   ///< Bit h: it runs the threads of hart h. Under its run-queue lock.
+    std::uint64_t give_back = 0;  ///< Atomic, bit h: hart h is there again and wants its threads.
+    std::uint32_t up = 0;         ///< Atomic: it runs, or has been started.
+    HartStart* start = nullptr;   ///< Made when it is first started. Of who starts it.
 };
 static_assert(offsetof(Cpu, frame) == CPU_FRAME && offsetof(Cpu, kernel_sp) == CPU_KERNEL_SP);
 static_assert(offsetof(Cpu, scratch) == CPU_SCRATCH);
@@ -89,6 +100,15 @@ extern CpuFeatures cpu_features;  ///< Written at boot only.
 /// Harts by id; null where there is none. Written at boot only.
 extern Cpu* cpus[kMaxHarts];
 extern unsigned hart_limit;  ///< 1 + highest hart id.
+
+/// The hart that runs the threads of `home` now.
+inline Cpu& runner_of(Cpu& home) {
+    if (home.stand_in == nullptr) {
+        return home;
+    }
+    // Acquire: pairs with the release in move_threads(): what the last runner did is done.
+    return __atomic_load_n(&home.away, __ATOMIC_ACQUIRE) != 0 ? *home.stand_in : home;
+}
 
 extern "C" {
 void enter_user(TrapFrame* frame);

@@ -80,6 +80,10 @@ std::int64_t start_hart(std::uint64_t hart, std::uint64_t entry, std::uint64_t a
     return call(kHart, 0, hart, entry, argument).error;
 }
 
+void stop_hart() {
+    call(kHart, 1);
+}
+
 std::int64_t console_write(std::uint64_t address, std::size_t bytes) {
     const Answer answer = call(kDebugConsole, 0, bytes, address, 0);
     return answer.error != 0 ? answer.error : answer.value;

@@ -62,6 +62,9 @@ const std::vector<Spare>& spares() {
         {"address_space.hpp enter release", kPageWalk},
         {"address_space.hpp leave acquire", kPageWalk},
         {"address_space.hpp leave release", kPageWalk},
+        {"address_space.hpp leave total", kPageWalk},
+        {"address_space.hpp harts acquire", kPageWalk},
+        {"address_space.hpp harts total", kPageWalk},
 
         {"run.cpp change_state release", kQueueLock},
         {"run.cpp join_task acquire", kOneStep},

@@ -94,6 +94,8 @@ struct FakeListener final : vmm::MachineListener {
     std::vector<unsigned> started;
     std::vector<std::pair<unsigned, vmm::WakeCause>> interrupted;
     int ended = 0;
+    std::uint64_t denied = 0;  ///< Bit h: hart h may not be started.
+    bool may_start(unsigned hart) noexcept override { return (denied >> hart & 1) == 0; }
     void vcpu_started(unsigned hart) noexcept override {
         const std::lock_guard lock(mutex);
         started.push_back(hart);

@@ -197,6 +197,16 @@ TEST_F(SbiTest, hart_life_from_start_to_stop_and_start_again) {
     EXPECT_EQ(fake.vcpus[3]->state.pc, 0x80340000U);
 }
 
+TEST_F(SbiTest, a_hart_that_is_not_granted_does_not_start) {
+    constexpr std::int64_t kDenied = -4;
+    fake.listener.denied = std::uint64_t{1} << 3;
+    EXPECT_EQ(call(kHsm, 0, 3, 0x80300000, 0).error, kDenied);
+    EXPECT_EQ(call(kHsm, 2, 3).value, 1U);  // stopped
+    EXPECT_EQ(fake.listener.started, (std::vector<unsigned>{1, 2}));
+    fake.listener.denied = 0;
+    EXPECT_EQ(call(kHsm, 0, 3, 0x80300000, 0).error, 0);
+}
+
 TEST_F(SbiTest, hart_start_checks_its_arguments) {
     EXPECT_EQ(call(kHsm, 0, 4, 0x80200000).error, kInvalidParam);
     EXPECT_EQ(call(kHsm, 0, kAll, 0x80200000).error, kInvalidParam);

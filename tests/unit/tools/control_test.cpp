@@ -23,6 +23,7 @@ namespace {
 using test::failure_of;
 using test::FakeGuests;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 using Json = nlohmann::json;
 
@@ -179,6 +180,8 @@ TEST_F(ControlOperation, ps_shows_guests_and_vcpus) {
     const std::string text = reply_text({.verb = Verb::ps, .guests = {}}, reply.dump(), false);
     EXPECT_THAT(text, HasSubstr("guest  state     engine   vcpu  state     level"));
     EXPECT_THAT(text, HasSubstr("\nb      running   interp      0  running       3"));
+    EXPECT_THAT(text, HasSubstr("\na: 2 of 2 virtual CPUs, 1 its own and 1 granted\n"));
+    EXPECT_THAT(text, Not(HasSubstr("b: ")));  // all that it may have are its own
 }
 
 TEST_F(ControlOperation, stats_is_the_report_of_a_run_that_goes_on) {

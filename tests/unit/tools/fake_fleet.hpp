@@ -22,7 +22,10 @@ public:
             guest.vcpus.resize(2);
             guest.vcpus[0].state = vmm::VcpuState::running;
             guest.vcpus[0].level = 3;
+            guest.own_vcpus = 2;
         }
+        report_.guests[0].own_vcpus = 1;
+        report_.guests[0].granted_vcpus = 1;
         report_.policy = "priority";
         report_.worker_times.resize(1);
     }

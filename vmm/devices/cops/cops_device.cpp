@@ -196,6 +196,11 @@ bool CopsDevice::take_post(unsigned vcpu) {
     return core_.take_user_interrupt(vcpu, process);
 }
 
+void CopsDevice::cores_changed() {
+    const std::lock_guard lock(mutex_);
+    core_.cores_changed();
+}
+
 bool CopsDevice::ask_power_off() {
     const std::lock_guard lock(mutex_);
     return core_.ask_power_off();

@@ -85,6 +85,8 @@ public:
     // ---- From the workers ----
     virtio_cops::Claim sample(unsigned vcpu);
     void publish(unsigned vcpu, Level ring_level, Level yield_level, std::uint64_t waiting);
+    /// CopsHost::cores() has changed.
+    void cores_changed();
     /// True when a post waits for the vCPU.
     bool has_post(unsigned vcpu) const noexcept;
     /// Owner of the vCPU, outside the guest. Empties the mailbox. True: raise a user interrupt now.
@@ -120,6 +122,8 @@ private:
     void raise_config_interrupt() override;
     void set_needs_reset(const char* why) override;
     void reset_done() override;
+    void want_vcpus(std::uint32_t vcpus) override { host_.want_vcpus(vcpus); }
+    virtio_cops::Cores cores() override { return host_.cores(); }
     std::uint64_t now_ns() override { return host_.now(); }
     void completed(const virtio_cops::CompletionEvent& event) override;
 

@@ -36,6 +36,10 @@ public:
     /// Locked. The driver broke the protocol.
     virtual void needs_reset(const char* why) = 0;
 
+    /// Locked. As virtio_cops::Host.
+    virtual void want_vcpus(unsigned /*vcpus*/) {}
+    virtual virtio_cops::Cores cores() { return {}; }
+
     /// Not locked, thread inside run() of `vcpu`: the guest rang the doorbells.
     virtual void claim_doorbell(unsigned vcpu) = 0;
     virtual void yield_doorbell(unsigned vcpu) = 0;

@@ -72,7 +72,10 @@ inline constexpr std::uint64_t kDefaultCodeCacheBytes = std::uint64_t{64} << 20;
 /// One guest, as a person describes it on the command line or in a fleet file.
 struct GuestConfig {
     std::string name = "guest";
-    unsigned cpus = 1;
+    unsigned cpus = 1;  ///< Virtual CPUs that are the guest's own.
+    /// Virtual CPUs that it may have at most; those beyond its own are granted when it asks and
+    /// there is a worker for them, and taken back. 0: its own only. They need boards.
+    unsigned max_cpus = 0;
     std::uint64_t memory_bytes = std::uint64_t{128} << 20;
     std::string engine = "auto";
     std::uint64_t code_cache_bytes = kDefaultCodeCacheBytes;  ///< Of all vCPUs together.
@@ -110,6 +113,11 @@ struct GuestConfig {
 /// Real time at the beginning of a deterministic run, in nanoseconds since 1970: what happened
 /// to files since then happened at that time. 2020-01-01T00:00:00Z.
 inline constexpr std::uint64_t kDeterministicEpoch = 1'577'836'800'000'000'000;
+
+/// Virtual CPUs that the guest's machine has: all that it may ever run.
+constexpr unsigned machine_cpus(const GuestConfig& guest) noexcept {
+    return guest.boards && guest.max_cpus > guest.cpus ? guest.max_cpus : guest.cpus;
+}
 
 /// A fleet: guests in one process on shared workers under one policy.
 struct FleetConfig {

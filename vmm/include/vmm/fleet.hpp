@@ -79,6 +79,8 @@ struct VcpuReport {
     Nanos steal_ns = 0;  ///< Of wait_ns: what its steal-time record (SBI STA) has said so far.
     std::uint64_t switches = 0;
     std::uint64_t preemptions = 0;
+    std::uint64_t grants = 0;       ///< How often it was granted to the guest, of an extra vCPU,
+    std::uint64_t revocations = 0;  ///< and how often it was taken back.
     std::uint64_t instructions = 0;
     std::uint64_t supervisor_traps = 0;
     std::uint64_t user_interrupts = 0;
@@ -101,6 +103,8 @@ struct GuestReport {
     Tenant tenant;       ///< As it counts now: Fleet::set_tenant().
     /// Of the tenant's budget, below 0 a debt; nullopt: it has no limit, or the policy no budgets.
     std::optional<std::int64_t> budget_left_ns;
+    unsigned own_vcpus = 0;      ///< The first of `vcpus`; the others it may have when granted.
+    unsigned granted_vcpus = 0;  ///< Of those others, now.
     std::vector<VcpuReport> vcpus;
     std::array<LevelReport, kLevels + 1> levels{};  ///< [64]: work without a level.
     std::uint64_t bad_requests = 0;

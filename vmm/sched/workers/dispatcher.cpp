@@ -19,6 +19,7 @@ void WorkerPool::dispatch(Worker& dispatcher) {
             }
             now = time_now();
             fire_timers(now);
+            allocate_cores(now);
             handed = has_turn(dispatcher);
             hand_out(now);
         }
@@ -37,6 +38,7 @@ void WorkerPool::hand_out(Nanos now) {
         const auto chosen = policy_->choose_worker(warm_, free_);
         if (!chosen) {
             preempt_for_waiting(now);
+            watch_congestion();
             return;
         }
         Worker& worker = *workers_[*chosen];

@@ -3,6 +3,7 @@
 
 #include "sched/policy/policy.hpp"
 #include "sched/workers/vcpu_port.hpp"
+#include "sched/workers/wait_list.hpp"
 
 #include <vmm/config.hpp>
 
@@ -14,6 +15,8 @@ namespace vmm::sched {
 
 class WorkerPool;
 
+inline constexpr Level kLeastLevel = kLevels - 1;
+
 /// What a vCPU did so far, in nanoseconds of the host's monotonic clock.
 struct VcpuTimes {
     Nanos run_ns = 0;
@@ -21,6 +24,8 @@ struct VcpuTimes {
     std::uint64_t switches = 0;     ///< Turns that began on a worker which ran another vCPU before.
     std::uint64_t preemptions = 0;  ///< Turns that ended by force.
     std::uint64_t yields = 0;       ///< Turns that the guest gave away.
+    std::uint64_t grants = 0;       ///< Of an extra vCPU, and how often it was taken back.
+    std::uint64_t revocations = 0;
     std::array<Nanos, kLevels + 1> run_at{};   ///< By level of the work that ran; [64] none said.
     std::array<Nanos, kLevels + 1> wait_at{};  ///< By level that it waited at.
 };
@@ -35,11 +40,22 @@ struct VcpuEntry {
         ended,    ///< Not in the pool. Only revive() brings it back.
     };
 
-    VcpuEntry(WorkerPool& owner, VcpuId vcpu, VcpuPort& vcpu_port, const Tenant& vcpu_tenant)
+    /// Whether the guest may run it.
+    enum class Core : std::uint8_t {
+        own,      ///< Always.
+        none,     ///< Not before it is granted.
+        granted,  ///< Until it is taken back.
+        revoked,  ///< It shall stop it.
+    };
+
+    VcpuEntry(
+        WorkerPool& owner, VcpuId vcpu, VcpuPort& vcpu_port, const Tenant& vcpu_tenant, Core as
+    )
         : pool(owner)
         , id(vcpu)
         , port(vcpu_port)
-        , tenant(vcpu_tenant) {}
+        , tenant(vcpu_tenant)
+        , core(as) {}
 
     WorkerPool& pool;
     const VcpuId id;
@@ -47,6 +63,11 @@ struct VcpuEntry {
     Tenant tenant;
 
     State state = State::ended;
+    Core core;
+    bool begun = false;    ///< It has run since it was granted.
+    Nanos granted_at = 0;  ///< granted.
+    Nanos leave_time = 0;  ///< revoked: of its time to stop, what it has used.
+    WaitLink wait;         ///< While ready, and not revoked.
     /// A wake-up came while it ran: it must not go idle (or stay stopped) before it ran again.
     bool woken = false;
     /// It must leave the pool as soon as it leaves its worker.
@@ -68,5 +89,10 @@ struct VcpuEntry {
     std::optional<Nanos> timer;  ///< Armed deadline (idle).
     VcpuTimes times;
 };
+
+/// It waits for everybody: no work of its guest counts for more than the least level.
+inline bool is_best_effort(const VcpuEntry& entry) noexcept {
+    return entry.tenant.ceiling == kLeastLevel;
+}
 
 }  // namespace vmm::sched

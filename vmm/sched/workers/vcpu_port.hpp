@@ -52,6 +52,9 @@ public:
     /// Owner, outside run(), before it runs. All the time that the vCPU was runnable but not
     /// running.
     virtual void set_steal_time(Nanos stolen) = 0;
+    /// What WorkerPool::cores() says of the vCPU's guest has changed. A worker, no locks of the
+    /// pool held.
+    virtual void cores_changed() {}
     /// The vCPU has left the pool: nobody runs it any more. Any thread, no locks of the pool held.
     virtual void left_pool() = 0;
 

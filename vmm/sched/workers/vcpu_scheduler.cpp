@@ -210,8 +210,9 @@ HostThread VcpuScheduler::thread_of(VcpuId id, const Tenant& tenant, std::string
     return thread;
 }
 
-VcpuScheduler::Handle
-VcpuScheduler::add(VcpuId id, VcpuPort& port, const Tenant& tenant, std::string_view guest) {
+VcpuScheduler::Handle VcpuScheduler::add(
+    VcpuId id, VcpuPort& port, const Tenant& tenant, std::string_view guest, VcpuEntry::Core core
+) {
     auto facts = std::ranges::find(facts_.guests, id.of_guest(), &RunFacts::GuestFacts::id);
     if (facts == facts_.guests.end()) {
         facts = facts_.guests.insert(
@@ -220,7 +221,29 @@ VcpuScheduler::add(VcpuId id, VcpuPort& port, const Tenant& tenant, std::string_
     }
     ++facts->vcpus;
     WorkerPool& pool = mode_ ? make_pool_of_one(thread_of(id, tenant, guest)) : *pools_.front();
-    return pool.add(id, port, tenant);
+    return pool.add(id, port, tenant, core);
+}
+
+void VcpuScheduler::want_cores(GuestId guest, unsigned vcpus) {
+    for (const auto& pool : pools_) {
+        pool->want_cores(guest, vcpus);
+    }
+}
+
+void VcpuScheduler::forget_cores(GuestId guest) {
+    for (const auto& pool : pools_) {
+        pool->forget_cores(guest);
+    }
+}
+
+CoreSets VcpuScheduler::cores(GuestId guest) const {
+    CoreSets sets;
+    for (const auto& pool : pools_) {
+        const CoreSets some = pool->cores(guest);
+        sets.granted |= some.granted;
+        sets.revoked |= some.revoked;
+    }
+    return sets;
 }
 
 Result<void> VcpuScheduler::set_tenant(GuestId guest, const Tenant& tenant) {

@@ -71,7 +71,12 @@ public:
 
     /// Before start(). Registers a vCPU as WorkerPool::add() does; `guest` names its thread, where
     /// it has one.
-    Handle add(VcpuId id, VcpuPort& port, const Tenant& tenant, std::string_view guest);
+    Handle
+    add(VcpuId id,
+        VcpuPort& port,
+        const Tenant& tenant,
+        std::string_view guest,
+        VcpuEntry::Core core = VcpuEntry::Core::own);
     /// Starts the threads. ErrorKind::unavailable: a ring, or what a thread was to be, can't be
     /// had.
     Result<void> start();
@@ -91,6 +96,10 @@ public:
     std::optional<std::int64_t> budget_left(GuestId guest) const {
         return mode_ ? std::nullopt : pools_.front()->budget_left(guest);
     }
+    void want_cores(GuestId guest, unsigned vcpus);
+    void forget_cores(GuestId guest);
+    CoreSets cores(GuestId guest) const;
+    bool may_start(Handle vcpu) const { return vcpu->pool.may_start(vcpu); }
     void kick(Handle vcpu) { vcpu->pool.kick(vcpu); }
     void wake_for_input() { pools_.front()->wake_for_input(); }
     void kick_current() { pools_.front()->kick_current(); }

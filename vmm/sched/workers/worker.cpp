@@ -130,6 +130,7 @@ void WorkerPool::work(Worker& worker) {
             }
             turn.now = time_now();
             fire_timers(turn.now);
+            allocate_cores(turn.now);
             // In virtual time how often a worker without work looks is no part of the run.
             if (ready_count_ != 0 || options_.virtual_time == nullptr) {
                 entry = next_turn(worker, turn);
@@ -231,6 +232,8 @@ VcpuEntry* WorkerPool::pick(Worker& worker, Turn& turn) {
     entry.times.wait_at[entry.sample.level] += turn.now - entry.since;
     entry.times.switches += worker.previous != &entry ? 1 : 0;
     entry.state = State::running;
+    WaitList::remove(entry.wait);
+    entry.begun = true;
     entry.woken = entry.kicked = false;
     entry.last_worker = worker.index;
     worker.current = &entry;
@@ -296,7 +299,12 @@ bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKin
         record_look(worker, entry, turn, exit, sample);
     }
     account_run(entry, turn, sample);
+    if (is_overdue(entry)) {
+        sample.level = kLeastLevel;
+        sample.critical = false;
+    }
     change_claim(entry, sample, turn.now);
+    allocate_cores(turn.now);
     if (entry.leaving || exit == ExitKind::ended) {
         end_turn(worker, entry, turn, State::ended);
         guard.unlock();
@@ -313,6 +321,8 @@ bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKin
         end_turn(worker, entry, turn, idle ? State::idle : State::stopped);
         if (idle) {
             arm_timer(entry, timer);
+        } else {
+            give_back(entry, turn.now);
         }
         return false;
     }
@@ -334,6 +344,7 @@ void WorkerPool::account_run(VcpuEntry& entry, Turn& turn, const ClaimSample& sa
     }
     entry.times.run_ns += ran;
     entry.times.run_at[level] += ran;
+    account_leaving(entry, ran);
     entry.times.wait_ns += passed - ran;
     entry.times.wait_at[entry.sample.level] += passed - ran;
     entry.since_run = turn.now;
@@ -462,6 +473,7 @@ void WorkerPool::decide_publication(const VcpuEntry& entry, Turn& turn) const {
     if (timekeeper_ == nullptr) {
         turn.deadline = std::min(turn.deadline, next_timer());
     }
+    turn.deadline = std::min(turn.deadline, core_deadline());
 }
 
 /// Looks for work a little longer: cheaper than to sleep and be woken. True: there may be some.

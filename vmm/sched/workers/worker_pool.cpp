@@ -24,7 +24,7 @@ TenantTerms terms_of(const Tenant& tenant) {
 }
 
 bool WorkerPool::is_awaited(const VcpuEntry& entry) {
-    return entry.sample.critical || entry.called;
+    return (entry.sample.critical || entry.called) && !is_overdue(entry);
 }
 
 WorkerPool::WorkerPool(const PoolOptions& options, std::unique_ptr<Policy> policy)
@@ -48,10 +48,14 @@ WorkerPool::~WorkerPool() {
     stop();
 }
 
-WorkerPool::Handle WorkerPool::add(VcpuId id, VcpuPort& port, const Tenant& tenant) {
+WorkerPool::Handle
+WorkerPool::add(VcpuId id, VcpuPort& port, const Tenant& tenant, VcpuEntry::Core core) {
     const std::lock_guard guard(lock_);
     auto& entry = by_id_[id];
-    entry = std::make_unique<VcpuEntry>(*this, id, port, tenant);
+    entry = std::make_unique<VcpuEntry>(*this, id, port, tenant, core);
+    if (core != VcpuEntry::Core::own) {
+        wanted_.emplace(id.of_guest(), 0);
+    }
     return entry.get();
 }
 
@@ -92,6 +96,7 @@ void WorkerPool::leave(VcpuEntry& entry, Nanos now) {
     disarm_timer(entry);
     if (entry.state == State::ready) {
         --ready_count_;
+        WaitList::remove(entry.wait);
     }
     apply(EventKind::remove, entry, now, kNoLevel);
     entry.state = State::ended;
@@ -144,6 +149,10 @@ void WorkerPool::start_vcpu(Handle vcpu) {
     if (vcpu->state == State::stopped) {
         const Nanos now = time_now();
         make_ready(*vcpu, kNoLevel, now);
+        if (vcpu->core == VcpuEntry::Core::none) {
+            take_back(*vcpu);  // taken back while it was started, or granted in a former life
+            tell_of_cores(*vcpu);
+        }
         find_runner(*vcpu, now);
     } else if (vcpu->state == State::running) {
         vcpu->woken = true;  // it is about to report that it stopped
@@ -201,6 +210,9 @@ void WorkerPool::begin_waiting(VcpuEntry& entry, Nanos now) {
     entry.state = State::ready;
     entry.since = now;
     ++ready_count_;
+    if (entry.core != VcpuEntry::Core::revoked) {
+        (is_best_effort(entry) ? best_effort_waits_ : ordinary_waits_).add(entry.wait, now);
+    }
     news_.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -232,7 +244,7 @@ void WorkerPool::apply(EventKind kind, VcpuEntry& entry, Nanos now, Level level)
         .kind = kind,
         .time_ns = now,
         .id = entry.id,
-        .level = level,
+        .level = is_overdue(entry) ? kLeastLevel : level,
         .terms = terms_of(entry.tenant),
         .awaited = entry.awaited,
     });
@@ -252,6 +264,7 @@ void WorkerPool::find_runner(const VcpuEntry& entry, Nanos now) {
     }
     if (!call_worker(entry.last_worker)) {
         preempt_for_waiting(now);
+        watch_congestion();
     }
 }
 
@@ -331,8 +344,9 @@ void WorkerPool::fire_timers(Nanos now) {
     }
 }
 
+/// Of vCPUs, or of what idle workers do for the allocation of cores.
 Nanos WorkerPool::next_timer() const {
-    return timers_.empty() ? ~Nanos{0} : timers_.begin()->first;
+    return std::min(timers_.empty() ? ~Nanos{0} : timers_.begin()->first, next_idle_grant_);
 }
 
 VcpuTimes WorkerPool::times(Handle vcpu) const {
@@ -363,10 +377,13 @@ WorkerTimes WorkerPool::worker_times(unsigned worker) const {
 
 void WorkerPool::post(unsigned worker, Task task) {
     const std::lock_guard guard(lock_);
-    Worker& target = *workers_[worker];
+    post_locked(*workers_[worker], std::move(task));
+}
+
+void WorkerPool::post_locked(Worker& target, Task task) {
     target.tasks.push_back(std::move(task));
     news_.fetch_add(1, std::memory_order_relaxed);
-    if (sleeping_.contains(worker)) {
+    if (sleeping_.contains(target.index)) {
         wake_worker(target);
     } else if (target.current != nullptr) {
         ask_to_look(*target.current);

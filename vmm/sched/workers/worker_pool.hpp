@@ -4,6 +4,7 @@
 #include "cpu/virtual_time.hpp"
 #include "io/engine.hpp"
 #include "io/latency_queue.hpp"
+#include "sched/policy/core_allocator.hpp"
 #include "sched/policy/policy.hpp"
 #include "sched/workers/clock.hpp"
 #include "sched/workers/entry.hpp"
@@ -63,6 +64,12 @@ struct PoolOptions {
 /// What the policies know of a tenant.
 TenantTerms terms_of(const Tenant& tenant);
 
+/// Extra vCPUs of a guest, bit v for vCPU v.
+struct CoreSets {
+    std::uint64_t granted = 0;
+    std::uint64_t revoked = 0;
+};
+
 /// A vCPU at one moment.
 struct VcpuStatus {
     VcpuEntry::State state = VcpuEntry::State::ended;
@@ -98,8 +105,10 @@ public:
     void stop();
 
     /// Registers a vCPU; it is not in the pool before revive(). The port outlives the pool's
-    /// threads.
-    Handle add(VcpuId id, VcpuPort& port, const Tenant& tenant);
+    /// threads. An extra vCPU (Core::none) runs while it is granted.
+    Handle
+    add(VcpuId id, VcpuPort& port, const Tenant& tenant, VcpuEntry::Core core = VcpuEntry::Core::own
+    );
     /// Puts a vCPU that is not in the pool into it: ready to run, or stopped until start_vcpu().
     void revive(Handle vcpu, bool ready);
     /// Any thread. Takes the vCPU out of the pool: at once, or when its worker lets go of it.
@@ -121,6 +130,18 @@ public:
     /// Any thread but under a lock that VcpuPort::sample() takes. A fresh sample of a vCPU that may
     /// be running or ready.
     void claim(Handle vcpu, const ClaimSample& sample);
+
+    // ---- Extra vCPUs (core_allocation.cpp); any thread ----
+
+    /// The guest wants so many vCPUs in all. What can be granted at once is by the return;
+    /// VcpuPort::cores_changed() tells of what changes later, and of other guests'.
+    void want_cores(GuestId guest, unsigned vcpus);
+    /// Nothing is granted to the guest any more, and it wants nothing. None of its vCPUs is in the
+    /// pool.
+    void forget_cores(GuestId guest);
+    CoreSets cores(GuestId guest) const;
+    /// The vCPU is the guest's own, or granted.
+    bool may_start(Handle vcpu) const;
 
     /// The pool that the calling thread is a worker of, else null.
     static const WorkerPool* current() noexcept;
@@ -210,6 +231,24 @@ private:
     void fire_timers(Nanos now);
     Nanos next_timer() const;
     void apply(EventKind kind, VcpuEntry& entry, Nanos now, Level level);
+    void post_locked(Worker& target, Task task);
+
+    // core_allocation.cpp
+    void allocate_cores(Nanos now);
+    GuestCores describe_cores(GuestId guest, unsigned wanted, Nanos now) const;
+    void obey(const CoreDecision& decision, Nanos now);
+    void allocate_plainly(Nanos now);
+    void set_core(VcpuEntry& entry, VcpuEntry::Core core);
+    static void account_leaving(VcpuEntry& entry, Nanos ran);
+    void take_back(VcpuEntry& entry);
+    void give_back(VcpuEntry& entry, Nanos now);
+    void tell_of_cores(VcpuEntry& entry);
+    void note_cores(Nanos now, std::uint32_t idle);
+    void watch_congestion();
+    std::size_t free_workers() const;
+    static bool is_overdue(const VcpuEntry& entry) noexcept;
+    Nanos core_deadline() const noexcept;
+
     VcpuEntry& find(VcpuId id) const { return *by_id_.at(id); }
 
     const PoolOptions options_;
@@ -219,6 +258,13 @@ private:
     mutable std::mutex lock_;
     std::map<VcpuId, std::unique_ptr<VcpuEntry>> by_id_;  // grows only
     std::set<Timer> timers_;                              // of idle vCPUs
+    CoreAllocator allocator_;
+    std::map<GuestId, unsigned> wanted_;  // vCPUs, of the guests that have extra ones
+    WaitList ordinary_waits_;             // of vCPUs that are ready and not revoked
+    WaitList best_effort_waits_;
+    std::size_t held_ = 0;               // extra vCPUs
+    Nanos next_allocation_ = ~Nanos{0};  // when it is next looked at who has how many
+    Nanos next_idle_grant_ = ~Nanos{0};  // when an idle worker shall see to that
     std::size_t ready_count_ = 0;
     std::size_t polling_ = 0;  // workers in poll()
     /// Changes whenever a worker that polls could find something. Written with the lock held, read

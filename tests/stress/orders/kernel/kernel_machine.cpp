@@ -8,6 +8,7 @@
 #include "base/atomic.hpp"
 #include "base/log.hpp"
 #include "drivers/plic.hpp"
+#include "exec/cores.hpp"
 #include "exec/hart.hpp"
 #include "exec/timer.hpp"
 #include "mm/frames.hpp"
@@ -291,6 +292,16 @@ void* map_kernel_stack(unsigned) {
 std::uint64_t kernel_satp() {
     return 0;
 }
+bool must_leave(const Cpu&) {
+    return false;
+}
+void leave_hart(Cpu&) {}
+void hart_begins(Cpu&) {}
+unsigned own_harts() {
+    return hart_limit;
+}
+void look_at_cores() {}
+
 void set_satp(std::uint64_t) {}
 bool AddressSpace::read(void*, UserAddr, std::size_t) {
     return false;

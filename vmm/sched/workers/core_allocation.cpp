@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// Extra vCPUs: what the core allocator is told, and what its decisions do.
+#include "sched/workers/clock.hpp"
+#include "sched/workers/worker.hpp"
+
+#include <algorithm>
+
+namespace vmm::sched {
+
+using State = VcpuEntry::State;
+using Core = VcpuEntry::Core;
+
+namespace {
+
+/// Run time that a guest has to stop a vCPU that was taken back.
+constexpr Nanos kLeaveNs = 1'000'000;
+/// What was granted so long ago and has not run needs no worker.
+constexpr Nanos kBeginNs = 1'000'000;
+constexpr Nanos kNever = ~Nanos{0};
+
+std::uint64_t bit(const VcpuEntry& entry) {
+    return std::uint64_t{1} << entry.id.vcpu;
+}
+bool is_busy(const VcpuEntry& entry) {
+    return entry.state == State::ready || entry.state == State::running;
+}
+
+/// So that those who wait have a guest: nobody's.
+GuestCores somebody(bool best_effort, Nanos waits) {
+    return {
+        .id = {.domain = ~0U, .guest = best_effort ? 1U : 0U},
+        .best_effort = best_effort,
+        .longest_wait_ns = waits,
+    };
+}
+
+}  // namespace
+
+/// It has had its time to stop: it is the least urgent of all from then on.
+bool WorkerPool::is_overdue(const VcpuEntry& entry) noexcept {
+    return entry.core == Core::revoked && entry.leave_time >= kLeaveNs;
+}
+
+/// It ran for `ran`. A stretch is no longer than an interval while others wait: what is beyond was
+/// spent off the host's CPU, or took nothing from anybody.
+void WorkerPool::account_leaving(VcpuEntry& entry, Nanos ran) {
+    if (entry.core == Core::revoked) {
+        entry.leave_time += std::min<Nanos>(ran, kCoreIntervalNs);
+    }
+}
+
+void WorkerPool::want_cores(GuestId guest, unsigned vcpus) {
+    const std::lock_guard guard(lock_);
+    const auto wanted = wanted_.find(guest);
+    if (wanted != wanted_.end()) {
+        wanted->second = vcpus;
+        next_allocation_ = 0;
+        allocate_cores(time_now());
+    }
+}
+
+void WorkerPool::forget_cores(GuestId guest) {
+    const std::lock_guard guard(lock_);
+    const auto wanted = wanted_.find(guest);
+    if (wanted == wanted_.end()) {
+        return;
+    }
+    wanted->second = 0;
+    for (auto at = by_id_.lower_bound({.domain = guest.domain, .guest = guest.guest});
+         at != by_id_.end() && at->first.of_guest() == guest;
+         ++at) {
+        VcpuEntry& entry = *at->second;
+        if (entry.core != Core::own) {
+            set_core(entry, Core::none);
+        }
+    }
+}
+
+CoreSets WorkerPool::cores(GuestId guest) const {
+    const std::lock_guard guard(lock_);
+    CoreSets sets;
+    for (auto at = by_id_.lower_bound({.domain = guest.domain, .guest = guest.guest});
+         at != by_id_.end() && at->first.of_guest() == guest;
+         ++at) {
+        const VcpuEntry& entry = *at->second;
+        sets.granted |= entry.core == Core::granted ? bit(entry) : 0;
+        sets.revoked |= entry.core == Core::revoked ? bit(entry) : 0;
+    }
+    return sets;
+}
+
+bool WorkerPool::may_start(Handle vcpu) const {
+    const std::lock_guard guard(lock_);
+    return vcpu->core == Core::own || vcpu->core == Core::granted;
+}
+
+GuestCores WorkerPool::describe_cores(GuestId guest, unsigned wanted, Nanos now) const {
+    GuestCores cores{.id = guest, .own = 0, .max = 0, .wanted = wanted};
+    for (auto at = by_id_.lower_bound({.domain = guest.domain, .guest = guest.guest});
+         at != by_id_.end() && at->first.of_guest() == guest;
+         ++at) {
+        const VcpuEntry& entry = *at->second;
+        ++cores.max;
+        cores.best_effort = is_best_effort(entry);
+        switch (entry.core) {
+        case Core::own:
+            ++cores.own;
+            break;
+        case Core::none:
+            break;
+        case Core::granted:
+            cores.granted |= bit(entry);
+            cores.begun |= entry.begun || now - entry.granted_at >= kBeginNs ? bit(entry) : 0;
+            cores.busy |= is_busy(entry) ? bit(entry) : 0;
+            break;
+        case Core::revoked:
+            cores.revoked |= bit(entry);
+            cores.busy |= is_busy(entry) ? bit(entry) : 0;
+            cores.leaving = cores.leaving || (is_busy(entry) && !is_overdue(entry));
+            break;
+        }
+    }
+    return cores;
+}
+
+/// Workers without a vCPU. Each takes one that is ready, if there is one, as soon as it gets to it.
+std::size_t WorkerPool::free_workers() const {
+    return static_cast<std::size_t>(std::ranges::count_if(workers_, [](const auto& worker) {
+        return worker->current == nullptr;
+    }));
+}
+
+/// Looks at who has how many vCPUs, if it is time to. Costs O(k), k the vCPUs of guests that have
+/// extra ones.
+void WorkerPool::allocate_cores(Nanos now) {
+    if (now < next_allocation_) {
+        return;
+    }
+    if (options_.host_scheduled) {
+        allocate_plainly(now);
+        return;
+    }
+    std::vector<GuestCores> guests;
+    guests.reserve(wanted_.size() + 2);
+    for (const auto& [guest, wanted] : wanted_) {
+        guests.push_back(describe_cores(guest, wanted, now));
+    }
+    const std::size_t free = free_workers();
+    if (free < ready_count_) {  // else nobody waits for a worker but those that are on their way
+        guests.push_back(somebody(false, ordinary_waits_.longest(now)));
+        guests.push_back(somebody(true, best_effort_waits_.longest(now)));
+    }
+    const auto idle = static_cast<std::uint32_t>(free - std::min(free, ready_count_));
+    for (const CoreDecision& decision : allocator_.decide(guests, idle, now)) {
+        obey(decision, now);
+    }
+    note_cores(now, idle);
+}
+
+/// The host's kernel shares its CPUs among threads as it likes: who asks gets.
+void WorkerPool::allocate_plainly(Nanos now) {
+    next_allocation_ = kNever;
+    for (const auto& [id, entry] : by_id_) {
+        const auto wanted = wanted_.find(id.of_guest());
+        const bool keeps = wanted != wanted_.end() && id.vcpu < wanted->second;
+        if (keeps && entry->core == Core::none) {
+            obey({CoreDecision::Kind::grant, id}, now);
+        } else if (!keeps && entry->core == Core::granted) {
+            obey({CoreDecision::Kind::revoke, id}, now);
+        }
+    }
+}
+
+void WorkerPool::set_core(VcpuEntry& entry, Core core) {
+    const auto is_held = [](Core one) { return one == Core::granted || one == Core::revoked; };
+    held_ += is_held(core) ? 1 : 0;
+    held_ -= is_held(entry.core) ? 1 : 0;
+    entry.core = core;
+}
+
+void WorkerPool::obey(const CoreDecision& decision, Nanos now) {
+    VcpuEntry& entry = find(decision.id);
+    if (decision.kind == CoreDecision::Kind::revoke) {
+        ++entry.times.revocations;
+        take_back(entry);
+    } else {
+        set_core(entry, Core::granted);
+        entry.granted_at = now;
+        entry.begun = false;
+        ++entry.times.grants;
+    }
+    tell_of_cores(entry);
+}
+
+/// From here on the guest has to stop the vCPU; one that it has not started, it has given back.
+void WorkerPool::take_back(VcpuEntry& entry) {
+    set_core(entry, entry.state == State::stopped ? Core::none : Core::revoked);
+    entry.leave_time = 0;
+    WaitList::remove(entry.wait);
+}
+
+/// The guest has stopped the vCPU.
+void WorkerPool::give_back(VcpuEntry& entry, Nanos now) {
+    if (entry.core == Core::revoked) {
+        set_core(entry, Core::none);
+        next_allocation_ = now;
+        tell_of_cores(entry);
+    }
+}
+
+/// A worker does it, with no lock held: the calling one, which is about to look at what was posted
+/// to it.
+void WorkerPool::tell_of_cores(VcpuEntry& entry) {
+    const unsigned caller = current_worker();
+    Worker& worker = *workers_[caller < workers_.size() ? caller : 0];
+    post_locked(worker, [&port = entry.port](io::Engine&) { port.cores_changed(); });
+}
+
+/// When to look again: once an interval while anybody has, gives back or wants an extra vCPU.
+void WorkerPool::note_cores(Nanos now, std::uint32_t idle) {
+    bool wants = false;
+    for (const auto& [guest, wanted] : wanted_) {
+        const GuestCores cores = describe_cores(guest, wanted, now);
+        wants = wants || held_cores(cores) < most_cores(cores);
+    }
+    next_allocation_ = held_ != 0 || wants ? now + kCoreIntervalNs : kNever;
+    // Nobody else would come by: what an interval of congestion, or a vCPU that begins, holds back.
+    const bool soon = wants && idle != 0;
+    next_idle_grant_ = soon ? now + kBeginNs : kNever;
+    if (soon && timekeeper_ != nullptr && sleeping_.contains(timekeeper_->index)) {
+        timekeeper_->engine->wake();
+    }
+}
+
+/// A vCPU became ready and finds no worker. Those that run look at the clock from now on, so that
+/// it is known whether it waits for long.
+void WorkerPool::watch_congestion() {
+    if (held_ == 0 || ready_count_ != 1) {
+        return;
+    }
+    const auto busy = std::ranges::find_if(workers_, [](const auto& worker) {
+        return worker->current != nullptr;
+    });
+    if (busy != workers_.end()) {
+        ask_to_look(*(*busy)->current);
+    }
+}
+
+/// Until when a turn lasts at most, for the sake of others that wait.
+Nanos WorkerPool::core_deadline() const noexcept {
+    return held_ != 0 && ready_count_ != 0 ? next_allocation_ : kNever;
+}
+
+}  // namespace vmm::sched
