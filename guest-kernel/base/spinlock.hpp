@@ -30,10 +30,10 @@ enum class Rank : std::uint8_t {
 void lock_taken(Rank rank);
 void lock_released(Rank rank);
 
-/// For a lock that is not given back for long: its holder's vCPU may not be running, and the host,
-/// which sees only levels, may go on preferring us. Sleeps for some microseconds, so that the
-/// holder runs. In exec/timer.cpp.
-void give_way();
+/// For a lock that is not given back for long: the vCPU of `holder` (null: some other hart) may not
+/// be running, and ours may have its worker. Asks the host to run it in our place, or else sleeps
+/// for some microseconds, so that the holder runs. In exec/timer.cpp.
+void give_way(const Cpu* holder);
 
 class SpinLock : NoCopy {
 public:
@@ -49,10 +49,12 @@ public:
             for (unsigned spins = 1; __atomic_load_n(&held_, __ATOMIC_RELAXED) != 0; ++spins) {
                 cpu_relax();
                 if (spins % kPatience == 0) {
-                    give_way();
+                    give_way(__atomic_load_n(&holder_, __ATOMIC_RELAXED));
                 }
             }
         }
+        // A hint for those that spin: it may be the one before.
+        __atomic_store_n(&holder_, this_cpu_or_null(), __ATOMIC_RELAXED);
     }
     void unlock() {
         __atomic_store_n(&held_, 0u, __ATOMIC_RELEASE);
@@ -65,6 +67,7 @@ private:
     static constexpr unsigned kPatience = 2000;  // far longer than any critical section
 
     std::uint32_t held_ = 0;
+    const Cpu* holder_ = nullptr;
     [[maybe_unused]] Rank rank_;
 };
 

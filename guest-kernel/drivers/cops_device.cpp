@@ -255,6 +255,9 @@ bool has_boards() {
 bool has_user_interrupts() {
     return present() && driver->has_user_interrupts();
 }
+bool has_siblings() {
+    return present() && driver->has_siblings();
+}
 unsigned own_harts() {
     const std::uint32_t own = present() ? driver->own_vcpus() : 0;
     return own == 0 ? kMaxHarts : own;

@@ -46,6 +46,7 @@ bool present();
 const virtio_cops_config& config();
 bool has_boards();
 bool has_user_interrupts();
+bool has_siblings();
 /// Harts that are the guest's for good; the others are granted and revoked.
 unsigned own_harts();
 PhysAddr host_page();

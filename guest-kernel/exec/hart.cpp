@@ -29,6 +29,11 @@ constinit cops_executor_context* contexts[kMaxHarts] = {};
 constinit cops_task* segments[COPS_EXECUTOR_SEGMENTS] = {};
 constinit std::uint64_t started_harts = 0;  // atomic: bit h = hart h runs
 
+// For locks of the executor, which does not know who holds them.
+void give_way_to_any() {
+    give_way(nullptr);
+}
+
 constexpr std::uint64_t kInterrupts = csr::kSoftware | csr::kTimer | csr::kExternal;
 
 // Sleeps until an interrupt is pending; the caller has announced it by park_begin().
@@ -72,7 +77,7 @@ Result<void> init_executor() {
         cpus[hart]->runs = std::uint64_t{1} << hart;
         contexts[hart] = &cpus[hart]->executor;
         contexts[hart]->line_index = hart;
-        contexts[hart]->give_way = &give_way;
+        contexts[hart]->give_way = &give_way_to_any;
     }
     for (unsigned hart = 0; hart < hart_limit; ++hart) {
         if (cops_executor_init_context(&group, hart, 0, 0) != 0) {

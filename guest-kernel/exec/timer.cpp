@@ -3,6 +3,7 @@
 
 #include "arch/riscv64/csr.hpp"
 #include "arch/riscv64/sbi.hpp"
+#include "drivers/cops_device.hpp"
 
 #include <algorithm>
 
@@ -148,7 +149,33 @@ void Pause::await_suspend(std::coroutine_handle<> self) noexcept {
 
 namespace kernel {
 
-void give_way() {
+namespace {
+
+// What the host shows may be old, and another kind of wait than ours may be what it sees: so it is
+// not asked for ever. False: nobody to ask.
+bool ask_host(const Cpu* holder) {
+    constexpr std::uint32_t kOften = 8;
+    Cpu* const cpu = this_cpu_or_null();
+    if (cpu == nullptr || cpu->host_line == nullptr || !cops_device::has_siblings()) {
+        return false;
+    }
+    if (++cpu->gave_way > kOften) {
+        cpu->gave_way = 0;
+        return false;
+    }
+    if (__atomic_load_n(&cpu->host_line->siblings, __ATOMIC_RELAXED) != 0) {
+        cpu->executor.doorbells[VIRTIO_COPS_DOORBELL_SPIN / sizeof(std::uint32_t)] =
+            holder != nullptr ? holder->hart : VIRTIO_COPS_SPIN_ANY;
+    }
+    return true;
+}
+
+}  // namespace
+
+void give_way(const Cpu* holder) {
+    if (ask_host(holder)) {
+        return;
+    }
     constexpr std::uint64_t kNanoseconds = 50'000;
     const std::uint64_t interrupts = csr::read<csr::sie>();
     const std::uint64_t deadline = csr::now() + timer::from_nanoseconds(kNanoseconds);

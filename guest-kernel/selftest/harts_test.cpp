@@ -89,7 +89,7 @@ template <typename Condition>
 void spin_until(Condition condition) {
     const std::uint64_t end = csr::now() + timer::from_nanoseconds(10'000'000'000);
     while (!condition() && csr::now() < end) {
-        give_way();
+        give_way(nullptr);
     }
 }
 

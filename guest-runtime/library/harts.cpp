@@ -65,9 +65,18 @@ long attach(cops_attach& attach) {
     return system_call(COPS_SYS_ATTACH, reinterpret_cast<long>(&attach));
 }
 
-// Whoever holds the lock is on a hart whose vCPU does not run, and the host may prefer ours. Asleep
-// we are in nobody's way.
+// Whoever holds the lock is on a hart whose vCPU does not run, and the host may prefer ours. If the
+// host says that it waits, it may have our turn. Else, and now and then, since another one may be
+// what waits there, we sleep: then we are in nobody's way.
 void give_way() {
+    constexpr unsigned kOften = 8;
+    constinit static thread_local unsigned asked = 0;
+    const cops_executor_context& context = *hart_context;
+    if (__atomic_load_n(&context.host_line->siblings, __ATOMIC_RELAXED) != 0 && ++asked < kOften) {
+        context.doorbells[VIRTIO_COPS_DOORBELL_SPIN / sizeof(std::uint32_t)] = VIRTIO_COPS_SPIN_ANY;
+        return;
+    }
+    asked = 0;
     const timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
     system_call(SYS_nanosleep, reinterpret_cast<long>(&pause));
 }

@@ -44,6 +44,7 @@ weight = 100            # Share among guests at the same level.
 # budget-rate = 200     # At most 200/1000 of a CPU above the base level; then claims count as it.
 # budget-burst = 10000  # Microseconds that an unused budget grows to.
 # share = 100           # At least 100/1000 of a CPU while it has work, whatever others claim.
+# hide-others = true    # It is not shown which levels of other guests wait.
 # nice = -5             # Under "linux-nice". Else it follows from base-level: 16 is nice 0.
 
 # Also: engine = "interp", isa = "n=off", no-boards = true, no-reboot = true, timebase = 10000000,

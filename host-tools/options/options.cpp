@@ -139,6 +139,9 @@ constexpr std::array kGuestOptions{
     GuestOption{"samples", "", ValueKind::flag, Place::fleet_file,
         "with --csv: the guest may write its raw samples to the file that COPS_SAMPLES of its environment names",
         [](GuestOptions& g, Text v, const Context&) { g.samples = v == "true"; }},
+    GuestOption{"hide-others", "", ValueKind::flag, Place::anywhere,
+        "do not show the guest which levels of other guests wait for the host's workers",
+        [](GuestOptions& g, Text v, const Context&) { g.config.tenant.hides_others = v == "true"; }},
     GuestOption{"timebase", "HZ", ValueKind::number, Place::anywhere,
         "frequency of the guest's time counter [1000000000]",
         [](GuestOptions& g, Text v, const Context&) {

@@ -77,7 +77,11 @@ Claim Device::sample(unsigned vcpu) noexcept {
 }
 
 void Device::publish(
-    unsigned vcpu, Level ring_level, Level yield_level, std::uint64_t waiting
+    unsigned vcpu,
+    Level ring_level,
+    Level yield_level,
+    std::uint64_t waiting,
+    std::uint64_t siblings
 ) noexcept {
     const std::size_t at = vcpu * sizeof(virtio_cops_host_line);
     if (at + sizeof(virtio_cops_host_line) > host_page_.size()) {
@@ -92,6 +96,7 @@ void Device::publish(
     update(offsetof(virtio_cops_host_line, ring_level), std::uint32_t{ring_level});
     update(offsetof(virtio_cops_host_line, yield_level), std::uint32_t{yield_level});
     update(offsetof(virtio_cops_host_line, waiting), waiting);
+    update(offsetof(virtio_cops_host_line, siblings), has_siblings() ? siblings : 0);
     // ring_level must be out before the host samples the boards again; pairs with the fence
     // between a guest's publishing of a claim and its reading of ring_level.
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

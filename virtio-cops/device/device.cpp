@@ -55,7 +55,8 @@ std::uint64_t Device::features() const noexcept {
            | std::uint64_t{options_.boards} << VIRTIO_COPS_F_BOARD
            | std::uint64_t{options_.user_interrupts} << VIRTIO_COPS_F_USER_INTR
            | bit(VIRTIO_COPS_F_POWER_OFF)
-           | std::uint64_t{offers_cores()} << VIRTIO_COPS_F_CORE_ALLOC;
+           | std::uint64_t{offers_cores()} << VIRTIO_COPS_F_CORE_ALLOC
+           | std::uint64_t{options_.boards} << VIRTIO_COPS_F_SIBLINGS;
 }
 
 std::uint16_t Device::queue_max(unsigned queue) const noexcept {
@@ -65,8 +66,10 @@ std::uint16_t Device::queue_max(unsigned queue) const noexcept {
 }
 
 bool Device::accept_features(std::uint64_t features) const noexcept {
-    const bool needs_boards =
-        (features & (bit(VIRTIO_COPS_F_USER_INTR) | bit(VIRTIO_COPS_F_CORE_ALLOC))) != 0;
+    const bool needs_boards = (features
+                               & (bit(VIRTIO_COPS_F_USER_INTR) | bit(VIRTIO_COPS_F_CORE_ALLOC)
+                                  | bit(VIRTIO_COPS_F_SIBLINGS)))
+                              != 0;
     return (features & ~this->features()) == 0 && (features & bit(VIRTIO_F_VERSION_1)) != 0
            && (!needs_boards || (features & bit(VIRTIO_COPS_F_BOARD)) != 0);
 }
@@ -92,6 +95,10 @@ void Device::read_config(std::uint64_t offset, std::span<std::byte> to) const no
     for (std::size_t i = 0; i < to.size(); ++i) {
         to[i] = offset < from.size() && i < from.size() - offset ? from[offset + i] : std::byte{0};
     }
+}
+
+bool Device::has_siblings() const noexcept {
+    return active_ && (features_ & bit(VIRTIO_COPS_F_SIBLINGS)) != 0;
 }
 
 bool Device::ask_power_off() {

@@ -54,6 +54,7 @@ enum class Doorbell : std::uint8_t {
     none,   ///< Nothing: not a doorbell.
     claim,  ///< Sample it now.
     yield,  ///< End its turn.
+    spin,   ///< End its turn if what it waits for does not run. Only with has_siblings().
 };
 
 /// Counters of one level; [64] counts requests whose level was not valid.
@@ -155,9 +156,17 @@ public:
 
     // What the scheduler asks.
     Claim sample(unsigned vcpu) noexcept;
-    /// Writes the vCPU's line of the host page, if it changed.
-    void
-    publish(unsigned vcpu, Level ring_level, Level yield_level, std::uint64_t waiting) noexcept;
+    /// Writes the vCPU's line of the host page, if it changed. `siblings` counts only with
+    /// has_siblings().
+    void publish(
+        unsigned vcpu,
+        Level ring_level,
+        Level yield_level,
+        std::uint64_t waiting,
+        std::uint64_t siblings = 0
+    ) noexcept;
+    /// A driver that negotiated VIRTIO_COPS_F_SIBLINGS is live.
+    bool has_siblings() const noexcept;
     /// The worker that runs `vcpu` (which is outside the guest now) found a post in its mailbox.
     /// True: raise the user interrupt. False: the process is not current there any more; the
     /// device has told the kernel instead.
@@ -168,6 +177,7 @@ public:
         return size != 4                              ? Doorbell::none
                : offset == VIRTIO_COPS_DOORBELL_CLAIM ? Doorbell::claim
                : offset == VIRTIO_COPS_DOORBELL_YIELD ? Doorbell::yield
+               : offset == VIRTIO_COPS_DOORBELL_SPIN  ? Doorbell::spin
                                                       : Doorbell::none;
     }
 

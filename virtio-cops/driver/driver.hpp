@@ -17,6 +17,7 @@ struct DriverOptions {
     bool user_interrupts = true;        ///< Take VIRTIO_COPS_F_USER_INTR if offered.
     bool power_off = true;              ///< Take VIRTIO_COPS_F_POWER_OFF if offered.
     bool core_alloc = true;             ///< Take VIRTIO_COPS_F_CORE_ALLOC if offered.
+    bool siblings = true;               ///< Take VIRTIO_COPS_F_SIBLINGS if offered.
     std::uint16_t control_size = 64;    ///< Cut to the device's largest.
     std::uint16_t request_size = 1024;  ///< Cut to the device's largest.
     std::uint16_t max_segments = 18;    ///< Data segments of a request; cut to the device's limit.
@@ -83,6 +84,7 @@ public:
                    ? mmio_.read_config_word(VIRTIO_COPS_CONFIG_OWN_VCPUS)
                    : 0;
     }
+    bool has_siblings() const { return (features_ >> VIRTIO_COPS_F_SIBLINGS & 1) != 0; }
     bool has_user_interrupts() const { return (features_ >> VIRTIO_COPS_F_USER_INTR & 1) != 0; }
 
 private:
@@ -122,8 +124,10 @@ int Driver<Port>::open() {
     const std::uint64_t power_off = std::uint64_t{options_.power_off} << VIRTIO_COPS_F_POWER_OFF;
     const std::uint64_t cores = std::uint64_t{options_.boards && options_.core_alloc}
                                 << VIRTIO_COPS_F_CORE_ALLOC;
-    if (const int error = mmio_.negotiate(required, board | user | power_off | cores, &features_);
-        error != 0) {
+    const std::uint64_t siblings = std::uint64_t{options_.boards && options_.siblings}
+                                   << VIRTIO_COPS_F_SIBLINGS;
+    const std::uint64_t wanted = board | user | power_off | cores | siblings;
+    if (const int error = mmio_.negotiate(required, wanted, &features_); error != 0) {
         return error;
     }
     if (const int error = mmio_.read_config(&config_); error != 0) {

@@ -538,8 +538,10 @@ sched::ClaimSample Guest::Port::sample() {
     };
 }
 
-void Guest::Port::publish(Level ring_level, Level yield_level, std::uint64_t waiting) {
-    guest_.device_->publish(hart_, ring_level, yield_level, waiting);
+void Guest::Port::publish(
+    Level ring_level, Level yield_level, std::uint64_t waiting, std::uint64_t siblings
+) {
+    guest_.device_->publish(hart_, ring_level, yield_level, waiting, siblings);
 }
 
 void Guest::Port::set_steal_time(Nanos stolen) {

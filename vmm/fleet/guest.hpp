@@ -82,7 +82,9 @@ private:
         bool has_work() override;
         Nanos timer_deadline() override;
         sched::ClaimSample sample() override;
-        void publish(Level ring_level, Level yield_level, std::uint64_t waiting) override;
+        void publish(
+            Level ring_level, Level yield_level, std::uint64_t waiting, std::uint64_t siblings
+        ) override;
         void set_steal_time(Nanos stolen) override;
         void cores_changed() override;
         void left_pool() override;
@@ -169,6 +171,7 @@ private:
     void needs_reset(const char* why) override;
     void claim_doorbell(unsigned vcpu) override;
     void yield_doorbell(unsigned vcpu) override;
+    void spin_doorbell(unsigned vcpu, std::uint32_t hart) override;
     void want_vcpus(unsigned vcpus) override;
     virtio_cops::Cores cores() override;
     Nanos now() override;

@@ -127,6 +127,13 @@ void Guest::yield_doorbell(unsigned vcpu) {
     machine_->request_yield(vcpu);
 }
 
+void Guest::spin_doorbell(unsigned vcpu, std::uint32_t hart) {
+    const bool any = hart == VIRTIO_COPS_SPIN_ANY;
+    if ((any || hart < config_.cpus) && pool_.spin(vcpus_[vcpu], any ? nullptr : vcpus_[hart])) {
+        machine_->request_yield(vcpu);
+    }
+}
+
 void Guest::trace_doorbell(unsigned vcpu, bool yields) {
     if (sched::Recorder* const to = tracer(); to != nullptr) [[unlikely]] {
         to->push(sched::DoorbellRecord{

@@ -60,6 +60,7 @@ struct Cpu {
     std::uint32_t running_level = VIRTIO_COPS_LEVEL_NONE;  ///< Level given to the current thread.
     std::uint32_t reschedule = 0;  ///< Atomic; any hart sets it, then sends an IPI if need be.
     bool exists = false;           ///< The device tree names it.
+    std::uint32_t gave_way = 0;    ///< How often the host was asked since we last slept for it.
 
     // Harts that are granted and revoked (exec/cores.cpp, proc/moves.cpp).
     Cpu* stand_in = nullptr;  ///< Runs this hart's threads while it is away; null: it never is.

@@ -115,6 +115,7 @@ TEST(VC_3_1, version_1_and_indirect_descriptors_are_offered_and_nothing_unknown)
         rig.device.features(),
         bit(VIRTIO_F_VERSION_1) | bit(VIRTIO_RING_F_INDIRECT_DESC) | bit(VIRTIO_COPS_F_BOARD)
             | bit(VIRTIO_COPS_F_USER_INTR) | bit(VIRTIO_COPS_F_POWER_OFF)
+            | bit(VIRTIO_COPS_F_SIBLINGS)
     );
 }
 
@@ -157,6 +158,7 @@ TEST(VC_3_2, bad_feature_sets_leave_features_ok_clear) {
     EXPECT_FALSE(accepts(rig, version | bit(VIRTIO_RING_F_EVENT_IDX)));
     EXPECT_FALSE(accepts(rig, version | bit(5)));
     EXPECT_FALSE(accepts(rig, version | bit(VIRTIO_COPS_F_USER_INTR)));
+    EXPECT_FALSE(accepts(rig, version | bit(VIRTIO_COPS_F_SIBLINGS)));
 }
 
 TEST(VC_3_3, a_missing_feature_makes_the_driver_fail_the_device) {

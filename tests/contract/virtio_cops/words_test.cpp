@@ -123,12 +123,13 @@ TEST(VC_7_4, host_lines_ask_for_nothing_from_power_on_and_after_a_reset) {
             EXPECT_EQ(rig.host_line(vcpu).ring_level, 0u);
             EXPECT_EQ(rig.host_line(vcpu).yield_level, 64u);
             EXPECT_EQ(rig.host_line(vcpu).waiting, 0u);
+            EXPECT_EQ(rig.host_line(vcpu).siblings, 0u);
         }
     };
     expect_quiet();
     rig.boot();
     expect_quiet();
-    rig.device.publish(1, 30, 10, bit(10));
+    rig.device.publish(1, 30, 10, bit(10), bit(12));
     EXPECT_EQ(rig.host_line(1).ring_level, 30u);
     EXPECT_EQ(rig.host_line(1).yield_level, 10u);
     EXPECT_EQ(rig.host_line(1).waiting, bit(10));
@@ -153,14 +154,49 @@ TEST(VC_7_5, a_switch_reports_what_waits_for_the_new_process) {
     EXPECT_EQ(rig.host.posts.size(), 1u);
 }
 
-TEST(VC_10_1, only_aligned_words_at_0_and_4_are_doorbells) {
+TEST(VC_7_6, siblings_are_shown_to_those_who_asked_for_it) {
+    Rig rig;
+    rig.boot();
+    rig.device.publish(1, 30, 10, bit(10), bit(12) | bit(3));
+    EXPECT_EQ(rig.host_line(1).siblings, bit(12) | bit(3));
+    EXPECT_EQ(rig.host_line(0).siblings, 0u);
+    rig.device.publish(1, 30, 10, bit(10), 0);
+    EXPECT_EQ(rig.host_line(1).siblings, 0u);
+}
+
+TEST(VC_7_6, without_the_feature_siblings_reads_0) {
+    Rig without({.driver = {.siblings = false}});
+    without.boot();
+    without.device.publish(1, 30, 10, bit(10), bit(12));
+    EXPECT_EQ(without.host_line(1).siblings, 0u);
+}
+
+TEST(VC_10_5, a_spin_counts_from_when_it_was_negotiated_to_the_reset) {
+    Rig rig;
+    EXPECT_FALSE(rig.device.has_siblings());
+    rig.boot();
+    EXPECT_TRUE(rig.device.has_siblings());
+    EXPECT_EQ(Device::doorbell(8, 4), Doorbell::spin);
+    rig.driver.begin_reset();
+    EXPECT_FALSE(rig.device.has_siblings());
+}
+
+TEST(VC_10_5, a_spin_without_the_feature_does_not_count) {
+    Rig without({.driver = {.siblings = false}});
+    without.boot();
+    EXPECT_FALSE(without.device.has_siblings());
+}
+
+TEST(VC_10_1, only_aligned_words_at_0_4_and_8_are_doorbells) {
     EXPECT_EQ(Device::doorbell(0, 4), Doorbell::claim);
     EXPECT_EQ(Device::doorbell(4, 4), Doorbell::yield);
+    EXPECT_EQ(Device::doorbell(8, 4), Doorbell::spin);
     for (const unsigned size : {1u, 2u, 8u}) {
         EXPECT_EQ(Device::doorbell(0, size), Doorbell::none);
         EXPECT_EQ(Device::doorbell(4, size), Doorbell::none);
+        EXPECT_EQ(Device::doorbell(8, size), Doorbell::none);
     }
-    for (const std::uint64_t offset : {1u, 2u, 6u, 8u, 12u, 4092u}) {
+    for (const std::uint64_t offset : {1u, 2u, 6u, 9u, 10u, 12u, 4092u}) {
         EXPECT_EQ(Device::doorbell(offset, 4), Doorbell::none);
     }
 }

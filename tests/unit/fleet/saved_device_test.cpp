@@ -34,6 +34,7 @@ public:
     void needs_reset(const char*) override {}
     void claim_doorbell(unsigned) override {}
     void yield_doorbell(unsigned) override {}
+    void spin_doorbell(unsigned, std::uint32_t) override {}
     Nanos now() override { return 0; }
 };
 

@@ -48,7 +48,10 @@ public:
             .critical = critical.load(),
         };
     }
-    void publish(Level ring, Level yield, std::uint64_t waiting_levels) override {
+    void publish(
+        Level ring, Level yield, std::uint64_t waiting_levels, std::uint64_t waiting_siblings
+    ) override {
+        siblings.store(waiting_siblings);
         ring_level.store(ring);
         yield_level.store(yield);
         waiting.store(waiting_levels);
@@ -92,6 +95,7 @@ public:
     std::atomic<Level> ring_level{0};
     std::atomic<Level> yield_level{kNoLevel};
     std::atomic<std::uint64_t> waiting{0};
+    std::atomic<std::uint64_t> siblings{0};
 
 private:
     std::mutex mutex_;

@@ -128,6 +128,20 @@ rc::Gen<History> any_history() {
     return rc::gen::container<History>(any_step());
 }
 
+/// What is shown of a guest's other vCPUs is what those claim that are ready.
+void check_siblings(SimulatedFleet& fleet) {
+    for (const auto& [id, vcpu] : fleet.vcpus()) {
+        std::uint64_t expected = 0;
+        for (const auto& [other, sibling] : fleet.vcpus()) {
+            if (sibling.ready && other != id && other.of_guest() == id.of_guest()) {
+                const std::uint8_t base = fleet.terms(id).base_level;
+                expected |= std::uint64_t{1} << (sibling.claim < 64 ? sibling.claim : base);
+            }
+        }
+        RC_ASSERT(fleet.policy().waiting_siblings(id) == expected);
+    }
+}
+
 class EveryPolicy : public testing::TestWithParam<std::string_view> {};
 
 /// A worker that asks gets a vCPU whenever one is ready, that vCPU was ready, and nobody is run
@@ -196,6 +210,17 @@ TEST_P(EveryPolicy, ceilings_hold) {
                 RC_ASSERT(level_holds(terms, level, decision->level, limited));
                 RC_ASSERT(!decision->due || terms.share != 0U);
             }
+        }
+    }));
+}
+
+TEST_P(EveryPolicy, siblings_that_wait_are_shown_by_their_claims) {
+    EXPECT_TRUE(rc::check("siblings", [&] {
+        SimulatedFleet fleet(GetParam(), 2);
+        add_all(fleet, full_terms);
+        for (const Step& step : *any_history()) {
+            make_step(fleet, step, full_terms);
+            check_siblings(fleet);
         }
     }));
 }

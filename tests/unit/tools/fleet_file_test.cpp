@@ -81,6 +81,7 @@ no-boards = true
 background = true
 samples = true
 no-reboot = true
+hide-others = true
 [[guest]]
 kernel = "Image"
 memory = 256
@@ -116,10 +117,12 @@ no-boards = false
     EXPECT_FALSE(a.config.reboot);
     EXPECT_TRUE(a.config.background);
     EXPECT_TRUE(a.samples);
+    EXPECT_TRUE(a.config.tenant.hides_others);
     const GuestOptions& b = fleet.guests[1];
     EXPECT_EQ(b.config.name, "guest2");
     EXPECT_EQ(b.config.kernel, "/fleets/Image");
     EXPECT_EQ(b.config.tenant.nice, std::nullopt);
+    EXPECT_FALSE(b.config.tenant.hides_others);
     EXPECT_EQ(b.config.memory_bytes, std::uint64_t{256} << 20);
     EXPECT_TRUE(b.config.boards);
     EXPECT_FALSE(b.config.background);

@@ -29,6 +29,7 @@ typedef uint64_t virtio_cops_le64;
 
 /* Some vCPUs are the guest's while they are granted: it asks, and the host takes them back. */
 #define VIRTIO_COPS_F_CORE_ALLOC 3
+#define VIRTIO_COPS_F_SIBLINGS 4 /* vCPUs of the guest give way to each other. */
 
 /* Queues. */
 #define VIRTIO_COPS_QUEUE_CONTROL 0
@@ -41,6 +42,9 @@ typedef uint64_t virtio_cops_le64;
 #define VIRTIO_COPS_SHM_DOORBELL 1
 #define VIRTIO_COPS_DOORBELL_CLAIM 0 /* Offset: my claim became more urgent than ring_level. */
 #define VIRTIO_COPS_DOORBELL_YIELD 4 /* Offset: end my turn now. */
+/* Offset: I wait for the hart of the value; run it in my place (feature SIBLINGS). */
+#define VIRTIO_COPS_DOORBELL_SPIN 8
+#define VIRTIO_COPS_SPIN_ANY 0xffffffffu /* Value: for any hart of this guest. */
 
 /* Levels. */
 #define VIRTIO_COPS_LEVELS 64
@@ -112,7 +116,9 @@ struct virtio_cops_host_line {
                                      this. 64 = don't. */
     virtio_cops_le64
         waiting; /* Levels that wait elsewhere; 0 where the tenant may not see others. */
-    virtio_cops_le64 reserved[6];
+    /* Levels at which other vCPUs of this guest wait for a worker (feature SIBLINGS). */
+    virtio_cops_le64 siblings;
+    virtio_cops_le64 reserved[5];
 };
 /* Offset in the host line of le32 core (feature CORE_ALLOC): whether the guest may run the vCPU. */
 #define VIRTIO_COPS_HOST_LINE_CORE 56

@@ -141,13 +141,18 @@ bool CopsDevice::mmio_read(const MmioAccess& /*access*/, std::uint64_t* value) {
     return true;
 }
 
-bool CopsDevice::mmio_write(const MmioAccess& access, std::uint64_t /*value*/) {
+bool CopsDevice::mmio_write(const MmioAccess& access, std::uint64_t value) {
     switch (virtio_cops::Device::doorbell(access.offset, access.size)) {
     case virtio_cops::Doorbell::claim:
         host_.claim_doorbell(access.hart);
         break;
     case virtio_cops::Doorbell::yield:
         host_.yield_doorbell(access.hart);
+        break;
+    case virtio_cops::Doorbell::spin:
+        if (has_siblings()) {
+            host_.spin_doorbell(access.hart, static_cast<std::uint32_t>(value));
+        }
         break;
     case virtio_cops::Doorbell::none:
         break;
@@ -173,10 +178,19 @@ virtio_cops::Claim CopsDevice::sample(unsigned vcpu) {
 }
 
 void CopsDevice::publish(
-    unsigned vcpu, Level ring_level, Level yield_level, std::uint64_t waiting
+    unsigned vcpu,
+    Level ring_level,
+    Level yield_level,
+    std::uint64_t waiting,
+    std::uint64_t siblings
 ) {
     const std::lock_guard lock(mutex_);
-    core_.publish(vcpu, ring_level, yield_level, waiting);
+    core_.publish(vcpu, ring_level, yield_level, waiting, siblings);
+}
+
+bool CopsDevice::has_siblings() const {
+    const std::lock_guard lock(mutex_);
+    return core_.has_siblings();
 }
 
 bool CopsDevice::has_post(unsigned vcpu) const noexcept {

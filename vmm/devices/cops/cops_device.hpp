@@ -84,7 +84,13 @@ public:
 
     // ---- From the workers ----
     virtio_cops::Claim sample(unsigned vcpu);
-    void publish(unsigned vcpu, Level ring_level, Level yield_level, std::uint64_t waiting);
+    void publish(
+        unsigned vcpu,
+        Level ring_level,
+        Level yield_level,
+        std::uint64_t waiting,
+        std::uint64_t siblings
+    );
     /// CopsHost::cores() has changed.
     void cores_changed();
     /// True when a post waits for the vCPU.
@@ -105,6 +111,8 @@ public:
     CopsLevelReport level_report(unsigned level) const;
 
 private:
+    bool has_siblings() const;
+
     // virtio_cops::Memory
     std::byte* writable(std::uint64_t address, std::uint64_t bytes) noexcept override;
     const std::byte* readable(std::uint64_t address, std::uint64_t bytes) noexcept override;

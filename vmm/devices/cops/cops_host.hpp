@@ -43,6 +43,8 @@ public:
     /// Not locked, thread inside run() of `vcpu`: the guest rang the doorbells.
     virtual void claim_doorbell(unsigned vcpu) = 0;
     virtual void yield_doorbell(unsigned vcpu) = 0;
+    /// `hart`, unchecked, is whom the vCPU waits for; VIRTIO_COPS_SPIN_ANY: some other vCPU.
+    virtual void spin_doorbell(unsigned vcpu, std::uint32_t hart) = 0;
 
     /// Monotonic nanoseconds.
     virtual Nanos now() = 0;

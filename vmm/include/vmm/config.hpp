@@ -34,8 +34,9 @@ struct Tenant {
     Nanos budget_burst_ns = 0;  ///< What an unused budget grows to; 0: kDefaultBudgetBurst.
     /// Permille of one CPU that the guest gets whatever others claim, while it has work; 0: none.
     std::uint32_t share = 0;
-    std::optional<int> nice;  ///< Of its threads under `linux-nice`, -20 to 19; nothing: as far
-                              ///< from 0 as base_level is from the default, at most 19.
+    bool hides_others = false;  ///< It is not shown which levels of other guests wait.
+    std::optional<int> nice;    ///< Of its threads under `linux-nice`, -20 to 19; nothing: as far
+                                ///< from 0 as base_level is from the default, at most 19.
 };
 
 inline constexpr Nanos kDefaultBudgetBurst = 10'000'000;

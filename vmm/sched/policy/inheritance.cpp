@@ -69,4 +69,20 @@ bool TenantPolicy::inherits(const VcpuId& id) const noexcept {
     return level_of(guest, claim_in_force(guest, vcpu)) != level_of(guest, vcpu.claim);
 }
 
+std::uint64_t TenantPolicy::waiting_siblings(const VcpuId& id) const noexcept {
+    const std::uint32_t own = vcpu_slots_.find(id);
+    if (own == kNone || guests_[vcpus_[own].guest].ready == 0) {
+        return 0;
+    }
+    const Guest& guest = guests_[vcpus_[own].guest];
+    std::uint64_t levels = 0;
+    for (const std::uint32_t slot : guest.vcpus) {
+        const Vcpu& vcpu = vcpus_[slot];
+        if (slot != own && vcpu.state == Vcpu::State::ready) {
+            levels |= std::uint64_t{1} << own_claim(guest, vcpu);
+        }
+    }
+    return levels;
+}
+
 }  // namespace vmm::sched

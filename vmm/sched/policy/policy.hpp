@@ -118,6 +118,9 @@ public:
     /// `now_ns` may be ahead of the last event.
     virtual std::optional<std::int64_t>
     budget_left(GuestId guest, std::uint64_t now_ns) const noexcept = 0;
+    /// Bitmap of the levels that other vCPUs of its guest claim while they are ready, for the guest
+    /// to see; the base level where one claims none.
+    virtual std::uint64_t waiting_siblings(const VcpuId& id) const noexcept = 0;
 
     /// Which worker of `idle`, those with nothing to do, shall be told of what became ready and ran
     /// on `warm` last; nullopt: none is. It changes nothing: the worker picks then as any does.

@@ -52,6 +52,7 @@ public:
     bool inherits(const VcpuId& id) const noexcept final;
     std::optional<std::int64_t>
     budget_left(GuestId guest, std::uint64_t now_ns) const noexcept final;
+    std::uint64_t waiting_siblings(const VcpuId& id) const noexcept final;
 
 protected:
     enum class Order : std::uint8_t {

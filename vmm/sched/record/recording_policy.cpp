@@ -56,6 +56,9 @@ public:
     budget_left(GuestId guest, std::uint64_t now_ns) const noexcept override {
         return policy_->budget_left(guest, now_ns);
     }
+    std::uint64_t waiting_siblings(const VcpuId& id) const noexcept override {
+        return policy_->waiting_siblings(id);
+    }
 
 private:
     const std::unique_ptr<Policy> policy_;

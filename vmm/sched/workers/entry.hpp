@@ -80,6 +80,8 @@ struct VcpuEntry {
     bool provisional = false;
     /// Another hart sent it an IPI that it has not taken yet, and may wait for that.
     bool called = false;
+    /// Another hart gave its turn away for it. Until its own turn ends.
+    bool helped = false;
     /// The policy was told that others of its guest may wait for it.
     bool awaited = false;
     ClaimSample sample;

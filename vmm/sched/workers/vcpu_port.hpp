@@ -48,7 +48,8 @@ public:
     /// Owner, outside run(). Looks at board and line.
     virtual ClaimSample sample() = 0;
     /// Owner, outside run(). Shows the guest what the host decided.
-    virtual void publish(Level ring_level, Level yield_level, std::uint64_t waiting) = 0;
+    virtual void
+    publish(Level ring_level, Level yield_level, std::uint64_t waiting, std::uint64_t siblings) = 0;
     /// Owner, outside run(), before it runs. All the time that the vCPU was runnable but not
     /// running.
     virtual void set_steal_time(Nanos stolen) = 0;

@@ -104,6 +104,7 @@ public:
     void wake_for_input() { pools_.front()->wake_for_input(); }
     void kick_current() { pools_.front()->kick_current(); }
     void claim(Handle vcpu, const ClaimSample& sample) { vcpu->pool.claim(vcpu, sample); }
+    bool spin(Handle spinner, Handle holder) { return spinner->pool.spin(spinner, holder); }
     VcpuTimes times(Handle vcpu) const { return vcpu->pool.times(vcpu); }
     VcpuStatus status(Handle vcpu) const { return vcpu->pool.status(vcpu); }
     std::string describe(Handle vcpu) const { return vcpu->pool.describe(vcpu); }

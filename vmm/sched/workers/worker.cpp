@@ -261,7 +261,7 @@ void WorkerPool::run_turn(Worker& worker, VcpuEntry& entry, Turn& turn) {
     for (;;) {
         // From here on a post makes run() return; what came before would wait for the turn's end.
         run_tasks(worker);
-        port.publish(turn.ring_level, turn.yield_level, turn.waiting);
+        port.publish(turn.ring_level, turn.yield_level, turn.waiting, turn.siblings);
         const RunContext context{
             .deadline = std::min(turn.deadline, next_completion()),
             .ring_flags = worker.engine->ring_flags(),
@@ -417,6 +417,7 @@ bool WorkerPool::turn_goes_on(Worker& worker, VcpuEntry& entry, Turn& turn) {
 }
 
 void WorkerPool::end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, State next) {
+    entry.helped = false;
     entry.awaited = is_awaited(entry);
     policy_->apply({
         .kind = next == State::ready ? EventKind::ran : EventKind::idle,
@@ -442,10 +443,13 @@ void WorkerPool::end_turn(Worker& worker, VcpuEntry& entry, Turn& turn, State ne
 /// more urgent than the sample, and only while others wait: else nothing would change. Only the
 /// vCPU that would have to make way is asked to yield to the best level that waits.
 void WorkerPool::decide_publication(const VcpuEntry& entry, Turn& turn) const {
-    turn.waiting = policy_->waiting_levels(entry.id.of_guest());
-    turn.ring_level = turn.waiting != 0 ? entry.sample.level : 0;
+    const bool hidden = entry.tenant.hides_others;
+    turn.waiting = hidden ? 0 : policy_->waiting_levels(entry.id.of_guest());
+    turn.siblings = policy_->waiting_siblings(entry.id);
+    // Whether it must ring tells whether others wait.
+    turn.ring_level = turn.waiting != 0 || hidden ? entry.sample.level : 0;
     turn.yield_level = kNoLevel;
-    if (turn.waiting != 0 && policy_->first_to_yield() == entry.id) {
+    if ((turn.waiting | turn.siblings) != 0 && policy_->first_to_yield() == entry.id) {
         const auto best = static_cast<Level>(std::countr_zero(turn.waiting));
         // In the guest's own scale: a claim that counts for less, cut at the ceiling or for want of
         // budget, is less urgent than all that waits above the level that it is cut to.
@@ -453,8 +457,18 @@ void WorkerPool::decide_publication(const VcpuEntry& entry, Turn& turn) const {
         const Level cut = entry.sample.level < mine ? mine : entry.tenant.ceiling;
         // It is its urgent work that goes first: when it comes down to the level that waits, what
         // it had at that level before is one of several, whose turn their queue decides.
-        const Level limit = mine < best ? static_cast<Level>(best - 1) : best;
-        turn.yield_level = best < cut ? 0 : limit;
+        const auto limit = [mine](Level waits) {
+            return mine < waits ? static_cast<Level>(waits - 1) : waits;
+        };
+        if (turn.waiting != 0) {
+            turn.yield_level = best < cut ? 0 : limit(best);
+        }
+        if (turn.siblings != 0) {
+            const auto sibling = static_cast<Level>(std::countr_zero(turn.siblings));
+            // Not before: at one level siblings take turns, and who left the turn each time that
+            // its urgent work is done would lose its place each time.
+            turn.yield_level = std::min(turn.yield_level, sibling);
+        }
     }
     // However long the turn: what time alone changes is looked at once a tick.
     turn.deadline = std::min(turn.end, turn.now + options_.tick_ns);

@@ -31,6 +31,7 @@ struct WorkerPool::Turn {
     Level ring_level = 0;
     Level yield_level = kNoLevel;
     std::uint64_t waiting = 0;
+    std::uint64_t siblings = 0;
 };
 
 /// One worker thread. Guarded by the pool's lock unless it says otherwise.

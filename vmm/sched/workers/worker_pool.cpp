@@ -24,7 +24,8 @@ TenantTerms terms_of(const Tenant& tenant) {
 }
 
 bool WorkerPool::is_awaited(const VcpuEntry& entry) {
-    return (entry.sample.critical || entry.called) && !is_overdue(entry);
+    const bool waited_for = entry.sample.critical || entry.called || entry.helped;
+    return waited_for && !is_overdue(entry);
 }
 
 WorkerPool::WorkerPool(const PoolOptions& options, std::unique_ptr<Policy> policy)
@@ -67,7 +68,7 @@ void WorkerPool::revive(Handle vcpu, bool ready) {
     const Nanos now = time_now();
     vcpu->sample = {};
     vcpu->woken = vcpu->leaving = vcpu->kicked = vcpu->asked = vcpu->provisional = false;
-    vcpu->called = vcpu->awaited = false;
+    vcpu->called = vcpu->helped = vcpu->awaited = false;
     apply(EventKind::add, *vcpu, now, kNoLevel);
     vcpu->state = State::stopped;
     if (ready) {
@@ -121,6 +122,8 @@ void WorkerPool::wake(Handle vcpu, WakeCause cause, Level level) {
         break;
     }
     case State::ready:
+        // Who sent it may go to sleep until it is answered, and lends nothing from then on.
+        level = calls ? std::min(level, claim_of_caller(*vcpu)) : level;
         if (level < vcpu->sample.level || (calls && !vcpu->called)) {
             const Nanos now = time_now();
             record_wake(*vcpu, cause, level, now);
@@ -142,6 +145,18 @@ void WorkerPool::wake(Handle vcpu, WakeCause cause, Level level) {
     case State::ended:
         break;
     }
+}
+
+/// What the vCPU that the calling thread runs claims, or competes by without a claim, if it is of
+/// the same guest.
+Level WorkerPool::claim_of_caller(const VcpuEntry& entry) const {
+    const unsigned caller = current_worker();
+    const VcpuEntry* const sender = caller < workers_.size() ? workers_[caller]->current : nullptr;
+    if (sender == nullptr || sender->id.of_guest() != entry.id.of_guest()) {
+        return kNoLevel;
+    }
+    const Level claim = sender->sample.level;
+    return claim < kLevels ? claim : sender->tenant.base_level;
 }
 
 void WorkerPool::start_vcpu(Handle vcpu) {
@@ -187,6 +202,20 @@ void WorkerPool::claim(Handle vcpu, const ClaimSample& sample) {
     record_other_look(*vcpu, sample, now);
     change_claim(*vcpu, sample, now);
     preempt_for_waiting(now);
+}
+
+bool WorkerPool::spin(Handle spinner, Handle holder) {
+    const std::lock_guard guard(lock_);
+    if (holder == nullptr) {
+        return policy_->waiting_siblings(spinner->id) != 0;
+    }
+    // In a host's mode others are in pools of their own.
+    if (&holder->pool != this || holder == spinner || holder->state != State::ready) {
+        return false;
+    }
+    holder->helped = true;
+    change_claim(*holder, holder->sample, monotonic_now());
+    return true;
 }
 
 void WorkerPool::set_tenant(GuestId guest, const Tenant& tenant) {

@@ -131,6 +131,11 @@ public:
     /// be running or ready.
     void claim(Handle vcpu, const ClaimSample& sample);
 
+    /// Thread inside VcpuPort::run() of `spinner`, which waits for what `holder` does, or, when
+    /// that is null, some other vCPU of its guest. True: that waits for a worker, and the spinner
+    /// shall end its turn. `holder` then is awaited until its own turn ends.
+    bool spin(Handle spinner, Handle holder);
+
     // ---- Extra vCPUs (core_allocation.cpp); any thread ----
 
     /// The guest wants so many vCPUs in all. What can be granted at once is by the return;
@@ -220,6 +225,7 @@ private:
     void make_ready(VcpuEntry& entry, Level level, Nanos now);
     void change_claim(VcpuEntry& entry, const ClaimSample& sample, Nanos now);
     static bool is_awaited(const VcpuEntry& entry);
+    Level claim_of_caller(const VcpuEntry& entry) const;
     void leave(VcpuEntry& entry, Nanos now);
     void find_runner(const VcpuEntry& entry, Nanos now);
     bool call_worker(unsigned warm);

@@ -197,7 +197,7 @@ void set_this_cpu(Cpu&) {}
 void send_ipi(std::uint64_t harts) {
     machine->send_ipi(harts);
 }
-void give_way() {
+void give_way(const Cpu*) {
     explorer::relax();
 }
 void lock_taken(Rank) {}
