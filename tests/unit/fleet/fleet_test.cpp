@@ -497,5 +497,36 @@ TEST(Fleet, equal_guests_share_a_worker_or_cpu_under_every_policy) {
     }
 }
 
+/// What the guest read and what the host reports for it, in ns.
+std::pair<std::uint64_t, Nanos> run_beside_a_busy_guest(const char* policy) {
+    Consoles consoles;
+    auto fleet = start(
+        {.workers = 1, .policy = policy, .guests = {guest("steal"), guest("spin")}}, consoles
+    );
+    std::uint64_t read = 0;
+    consoles.wait_for_bytes(0, sizeof read);
+    const std::string text = consoles.text(0);
+    std::memcpy(&read, text.data(), sizeof read);
+    fleet->stop(1);
+    fleet->wait();
+    const VcpuReport vcpu = fleet->report().guests.at(0).vcpus.at(0);
+    EXPECT_LE(vcpu.steal_ns, vcpu.wait_ns);
+    return {read, vcpu.steal_ns};
+}
+
+/// To the nanosecond, unless the guest had to wait once more between its reading and its end.
+TEST(FleetStealTime, that_a_guest_reads_is_what_the_host_reports) {
+    for (const char* policy : {"priority", "fair", "rr"}) {
+        int tries = 0;
+        std::pair<std::uint64_t, Nanos> seen{0, 1};
+        for (; tries < 20 && seen.first != seen.second; ++tries) {
+            seen = run_beside_a_busy_guest(policy);
+            EXPECT_GE(seen.first, 2'000'000U);
+            EXPECT_LE(seen.first, seen.second);
+        }
+        EXPECT_EQ(seen.first, seen.second) << policy;
+    }
+}
+
 }  // namespace
 }  // namespace vmm

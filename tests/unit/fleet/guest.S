@@ -2,6 +2,7 @@
 # Guests without a kernel, in S-mode above SBI.
     .equ SBI_SRST, 0x53525354
     .equ SBI_HSM, 0x48534D
+    .equ SBI_STA, 0x535441
     .equ UART, 0x10000000
 
     .globl _start
@@ -60,6 +61,37 @@ _start:
     addi t3, t3, -1
     bnez t3, 3b
     j    1b
+#elif defined(STEAL)
+    # Computes until 2 ms were stolen, answers by the 8 bytes of what was, and powers off.
+    li   s0, 0x80400000
+    mv   a0, s0
+    li   a1, 0
+    li   a2, 0
+    li   a6, 0
+    li   a7, SBI_STA
+    ecall
+    bnez a0, 2f
+    li   t0, UART
+    li   t1, 2000000
+1:  lw   t3, 0(s0)              # sequence: odd while it is written
+    fence r, r
+    ld   t2, 8(s0)
+    fence r, r
+    lw   t4, 0(s0)
+    bne  t3, t4, 1b
+    andi t3, t3, 1
+    bnez t3, 1b
+    bltu t2, t1, 1b
+    li   t3, 8
+3:  sb   t2, 0(t0)
+    srli t2, t2, 8
+    addi t3, t3, -1
+    bnez t3, 3b
+    li   a0, 0
+    li   a1, 0
+    li   a6, 0
+    li   a7, SBI_SRST
+    ecall
 #elif defined(CLOCKS)
     # Two harts. Each 24 times: a loop, a timer, a sleep until it fires; then it prints a letter that
     # depends on every bit of the time and of the instructions retired. The later one powers off.
