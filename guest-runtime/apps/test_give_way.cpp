@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // test-give-way hold FILE, in a guest with two harts: a coroutine of level 0 spins on a lock that
-// one of level 40 holds on the other hart. It makes FILE once the lock is held, and spins a moment
-// later.
+// one of level 40 holds on the other hart. It makes FILE once the lock is held, spins a moment
+// later, and makes FILE.had when it has the lock.
 //
 // test-give-way compute FILE, in another guest: computes at level 20 for some seconds from when
-// FILE is there. So on one worker the holder gets a turn only by what the spinner lends it.
+// FILE is there, and fails if FILE.had is not there by then. So on one worker the holder gets a
+// turn only by what the spinner lends it.
 #include "check.hpp"
 
 #include <cops/cops.hpp>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <string>
 #include <string_view>
 
 namespace {
@@ -32,6 +34,15 @@ void sleep_until(Condition condition) {
     while (!condition()) {
         ::usleep(1000);
     }
+}
+
+void make(const std::string& file) {
+    const int made = ::open(file.c_str(), O_WRONLY | O_CREAT, 0644);
+    check(made >= 0 && ::close(made) == 0, "make the file");
+}
+
+std::string had(const char* file) {
+    return std::string(file) + ".had";
 }
 
 /// In a critical section, as the executor is while it has a queue's lock.
@@ -54,15 +65,16 @@ cops::Task<int> hold(Shared& shared) {
 /// How long it waited for the lock, in ms.
 cops::Task<int> spin(Shared& shared, const char* file) {
     sleep_until([&] { return shared.held.load(); });
-    const int made = ::open(file, O_WRONLY | O_CREAT, 0644);
-    check(made >= 0 && ::close(made) == 0, "make the file");
+    make(file);
     ::usleep(100'000);  // the others compute by now
     const std::uint64_t begin = cops::time_now();
     shared.spins = true;
     {
         const cops::detail::SpinGuard guard(shared.lock);
     }
-    co_return static_cast<int>((cops::time_now() - begin) / kMillisecond);
+    const auto waited = static_cast<int>((cops::time_now() - begin) / kMillisecond);
+    make(had(file));
+    co_return waited;
 }
 
 cops::Task<int> hold_and_spin(const char* file) {
@@ -84,6 +96,7 @@ cops::Task<int> compute(const char* file) {
             __asm__ volatile("");
         }
     }
+    check(::access(had(file).c_str(), F_OK) == 0, "the spinner had its lock before this ended");
     co_return 0;
 }
 

@@ -42,12 +42,11 @@ protected:
 /// The bound is some milliseconds (docs/design/scheduling.md). What the spinner must not do is to
 /// wait for the end of the other guest's work of four seconds.
 TEST_P(Siblings, a_spin_on_a_lock_of_a_less_urgent_sibling_ends_while_other_guests_have_work) {
+    // The other guest looks, at its end, whether the spinner has had its lock.
     const Json report = run_fleet(
         "workers = 1\n" + guest("spins", "hold") + "cpus = 2\n" + guest("works", "compute")
     );
-    const Json& guests = report.at("guests");
-    ASSERT_EQ(guests.at(0).at("name"), "spins");
-    EXPECT_LT(guests.at(0).at("ended_ns"), guests.at(1).at("ended_ns"));
+    EXPECT_EQ(report.at("guests").at(1).at("exit_code"), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(
