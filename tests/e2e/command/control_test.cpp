@@ -8,7 +8,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/ioctl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -115,10 +115,13 @@ TEST_P(Control, stop_ends_whom_nobody_reads) {
     RunningCommand run(
         {"run", "--control", socket_, "--engine", GetParam(), "--kernel", guest("bare-flood")}, fifo
     );
+    const int writer = ::open(fifo.c_str(), O_WRONLY | O_NONBLOCK);
+    ASSERT_GE(writer, 0);
     EXPECT_TRUE(RunningCommand::eventually([&] {
-        int queued = 0;
-        return ::ioctl(reader, FIONREAD, &queued) == 0 && queued > 60'000;
+        ::pollfd room{writer, POLLOUT, 0};
+        return ::poll(&room, 1, 0) == 0;  // full, however many bytes each of its pages has
     }));
+    ::close(writer);
     EXPECT_EQ(ask({"stop"}).out, "guest: ended by force\n");
     EXPECT_EQ(run.wait(), 0);
     ::close(reader);
