@@ -138,7 +138,7 @@ int Experiment::run() {
                 "cops: ended by {}; what follows is of the runs before\n",
                 Signals::name(signals_.received())
             ));
-        runs_.pop_back();  // it was cut short
+        std::erase_if(runs_, [](const Run& run) { return run.cut_short; });
         code = kExitSignal + signals_.received();
     }
     write_whole(options_.output, summary_of(options_.policies, runs_));
@@ -184,7 +184,8 @@ Run Experiment::run_once(const std::string& policy, unsigned round) {
         output.finish();
         run.figures.push_back(output.figures());
     }
-    if (folder_ && signals_.received() == 0) {
+    run.cut_short = signals_.received() != 0;
+    if (folder_ && !run.cut_short) {
         if (const std::string wrong = folder_->add(run); !wrong.empty()) {
             say(options_.messages, fmt::format("cops: warning: run {}: {}\n", run.number, wrong));
         }

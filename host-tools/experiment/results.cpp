@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <istream>
+#include <string>
 #include <utility>
 
 namespace tools {
@@ -45,6 +47,31 @@ vmm::VcpuReport total_of(const vmm::GuestReport& guest) {
         total.mmio_exits += vcpu.mmio_exits;
     }
     return total;
+}
+
+constexpr std::size_t kLongestSample = 256;
+constexpr std::uint64_t kMostSampleBytes = std::uint64_t{1} << 28;
+
+/// The next line without its end, its first kLongestSample + 1 bytes. False at the end of the file,
+/// and when `left` bytes, which it counts down, have been read.
+bool read_line(std::istream& file, std::string& line, std::uint64_t& left) {
+    line.clear();
+    bool any = false;
+    for (; left != 0; --left) {
+        const int c = file.rdbuf()->sbumpc();
+        if (c == std::char_traits<char>::eof()) {
+            return any;
+        }
+        any = true;
+        if (c == '\n') {
+            --left;
+            return true;
+        }
+        if (line.size() <= kLongestSample) {
+            line += static_cast<char>(c);
+        }
+    }
+    return false;
 }
 
 }  // namespace
@@ -157,16 +184,19 @@ std::string ResultFolder::add(const Run& run) {
     return wrong;
 }
 
-/// What the guest wrote is a guest's word: lines that are no samples are not taken over.
+/// What the guest wrote is a guest's word, and the file as large as it likes, with holes: no more
+/// is kept of a line than a sample may have, and no more read than so many bytes. Lines that are no
+/// samples are not taken over.
 std::string ResultFolder::add_samples(const Run& run, const std::string& guest) {
     const fs::path path = folder_ / (guest + ".samples");
     std::ifstream file(path, std::ios::binary);
     std::size_t number = 0;
     std::size_t first_wrong = 0;
-    for (std::string line; std::getline(file, line);) {
+    std::uint64_t left = kMostSampleBytes;
+    for (std::string line; read_line(file, line, left);) {
         ++number;
         RawSample sample;
-        if (parse_sample(line, sample)) {
+        if (line.size() <= kLongestSample && parse_sample(line, sample)) {
             fmt::print(
                 samples_,
                 "{},{},{},{},{},{},{}\n",
@@ -184,6 +214,13 @@ std::string ResultFolder::add_samples(const Run& run, const std::string& guest) 
     }
     std::error_code error;
     fs::remove(path, error);
+    if (left == 0) {
+        return fmt::format(
+            "{}: its samples are more than {} MiB; the rest is left out",
+            guest,
+            kMostSampleBytes >> 20
+        );
+    }
     if (first_wrong != 0) {
         return fmt::format(
             "{}: line {} of its samples is not name,level,at_ns,latency_ns", guest, first_wrong

@@ -18,7 +18,8 @@ struct Run {
     unsigned round = 0;   ///< From 1; in a round each policy has one run.
     std::string policy;
     int exit_code = 0;
-    std::string message;  ///< Why it failed; empty when it did not.
+    bool cut_short = false;  ///< By a signal: it says nothing.
+    std::string message;     ///< Why it failed; empty when it did not.
     vmm::FleetReport report;
     std::vector<std::vector<Figure>> figures;  ///< By guest.
 

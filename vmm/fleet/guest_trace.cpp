@@ -129,7 +129,8 @@ void Guest::yield_doorbell(unsigned vcpu) {
 
 void Guest::spin_doorbell(unsigned vcpu, std::uint32_t hart) {
     const bool any = hart == VIRTIO_COPS_SPIN_ANY;
-    if ((any || hart < config_.cpus) && pool_.spin(vcpus_[vcpu], any ? nullptr : vcpus_[hart])) {
+    if ((any || hart < machine_cpus(config_))
+        && pool_.spin(vcpus_[vcpu], any ? nullptr : vcpus_[hart])) {
         machine_->request_yield(vcpu);
     }
 }

@@ -197,6 +197,42 @@ TEST(CoreAllocation, who_does_not_stop_a_vcpu_has_it_at_the_least_level) {
     fleet.pool.revive(fleet.handle(0, 0), false);
 }
 
+TEST(CoreAllocation, a_revoked_vcpu_that_gets_no_turn_does_not_shield_the_others) {
+    Fleet fleet(2);
+    fleet.add(1, 3);
+    fleet.pool.remove(fleet.handle(0, 0));
+    fleet.computing(0, 0).vcpu.wait_until_gone();
+    fleet.computing(0, 1).vcpu.claim = 5;
+    fleet.computing(0, 2).vcpu.claim = 62;
+    fleet.computing(0, 2).obeys = false;
+    fleet.grow(0, 1);
+    fleet.grow(0, 2);
+    while (fleet.pool.status(fleet.handle(0, 2)).level != 62) {
+        std::this_thread::yield();
+    }
+    // At level 20 these two are congested as long as the urgent one has a worker. The other one is
+    // taken back first, and never runs again.
+    fleet.add(2, 2);
+    fleet.wait_for(0, 0, bit(2));
+    fleet.pool.revive(fleet.handle(0, 0), false);
+}
+
+TEST(CoreAllocation, a_vcpu_that_stopped_outside_of_the_pool_is_given_back) {
+    Fleet fleet(1);
+    fleet.add(1, 2);
+    fleet.pool.remove(fleet.handle(0, 0));
+    fleet.computing(0, 0).vcpu.wait_until_gone();
+    fleet.computing(0, 1).obeys = false;
+    fleet.grow(0, 1);
+    fleet.add(1, 1);
+    fleet.wait_for(0, 0, bit(1));
+    fleet.pool.remove(fleet.handle(0, 1));  // a save, a debugger, a pause
+    fleet.computing(0, 1).vcpu.wait_until_gone();
+    fleet.pool.revive(fleet.handle(0, 1), false);
+    fleet.wait_for(0, 0, 0);
+    fleet.pool.revive(fleet.handle(0, 0), false);
+}
+
 TEST(CoreAllocation, fewer_are_given_back_and_one_that_was_never_started_is_at_once) {
     Fleet fleet(3);
     fleet.add(1, 3);

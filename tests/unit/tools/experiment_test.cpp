@@ -16,6 +16,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <string>
+#include <thread>
 
 namespace tools {
 namespace {
@@ -243,11 +246,14 @@ protected:
     test_support::TemporaryDirectory directory_;
     std::vector<std::string> policies_;  // of the runs, in order
     std::vector<vmm::Nanos> quanta_;
-    std::size_t fails_at_ = 0;    // the run, from 1, whose guest fails
-    std::size_t refused_at_ = 0;  // the run, from 1, that cannot be made
-    std::size_t signal_at_ = 0;   // the run, from 1, that is interrupted
+    std::size_t fails_at_ = 0;            // the run, from 1, whose guest fails
+    std::size_t refused_at_ = 0;          // the run, from 1, that cannot be made
+    std::size_t signal_at_ = 0;           // the run, from 1, that is interrupted
+    std::optional<std::string> samples_;  // what its guest writes, if not the usual
     std::string out_;
     std::string err_;
+
+    Signals signals_;
 
 private:
     vmm::Result<std::unique_ptr<FleetHandle>>
@@ -266,10 +272,9 @@ private:
         );
         made->status = number == fails_at_ ? 3 : 0;
         made->raises = number == signal_at_ ? SIGINT : 0;
+        made->samples = samples_.value_or(made->samples);
         return vmm::Result<std::unique_ptr<FleetHandle>>(std::move(made));
     }
-
-    Signals signals_;
 };
 
 TEST_F(Experiment, policies_run_in_turns_and_the_median_is_over_the_rounds) {
@@ -305,6 +310,28 @@ TEST_F(Experiment, a_policy_that_the_host_refuses_fails_its_runs_alone) {
     EXPECT_THAT(err_, HasSubstr("SCHED_FIFO is not permitted"));
     EXPECT_THAT(out_, HasSubstr("1 of linux-fifo FAILED"));
     EXPECT_THAT(results("runs.csv"), HasSubstr("1,1,linux-fifo,1,4,0,0,\"SCHED_FIFO is not "));
+}
+
+TEST_F(Experiment, a_signal_before_the_first_run_ends_it_with_an_empty_summary) {
+    signals_.deliver_to([](int) {});  // as between the beginning and the first run
+    ::kill(::getpid(), SIGINT);
+    while (signals_.received() == 0) {
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(run({.policies = {"priority"}, .repeat = 2}), 128 + SIGINT);
+    EXPECT_TRUE(policies_.empty());
+    EXPECT_THAT(err_, HasSubstr("ended by SIGINT"));
+}
+
+TEST_F(Experiment, a_line_longer_than_any_sample_is_none) {
+    samples_ = "urgent,2,10,20\nurgent,2,30,40" + std::string(1000, ' ') + "\nurgent,2,50,60\n";
+    EXPECT_EQ(run({.policies = {"priority"}, .repeat = 1, .csv = directory_ / "results"}), 0);
+    EXPECT_THAT(
+        results("samples.csv"),
+        ::testing::EndsWith("\n1,priority,tenant,urgent,2,10,20\n1,priority,tenant,urgent,2,50,60\n"
+        )
+    );
+    EXPECT_THAT(err_, HasSubstr("line 2 of its samples is not name,level"));
 }
 
 TEST_F(Experiment, results_keep_every_run_figure_and_sample) {

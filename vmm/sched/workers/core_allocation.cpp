@@ -14,6 +14,8 @@ namespace {
 
 /// Run time that a guest has to stop a vCPU that was taken back.
 constexpr Nanos kLeaveNs = 1'000'000;
+/// However little it runs: then the next one is taken back.
+constexpr Nanos kLongestLeaveNs = 5'000'000;
 /// What was granted so long ago and has not run needs no worker.
 constexpr Nanos kBeginNs = 1'000'000;
 constexpr Nanos kNever = ~Nanos{0};
@@ -116,7 +118,10 @@ GuestCores WorkerPool::describe_cores(GuestId guest, unsigned wanted, Nanos now)
         case Core::revoked:
             cores.revoked |= bit(entry);
             cores.busy |= is_busy(entry) ? bit(entry) : 0;
-            cores.leaving = cores.leaving || (is_busy(entry) && !is_overdue(entry));
+            // One that gets no turn never uses up its time, and must not shield the others.
+            cores.leaving = cores.leaving
+                            || (is_busy(entry) && !is_overdue(entry)
+                                && now - entry.revoked_at < kLongestLeaveNs);
             break;
         }
     }
@@ -182,7 +187,7 @@ void WorkerPool::obey(const CoreDecision& decision, Nanos now) {
     VcpuEntry& entry = find(decision.id);
     if (decision.kind == CoreDecision::Kind::revoke) {
         ++entry.times.revocations;
-        take_back(entry);
+        take_back(entry, now);
     } else {
         set_core(entry, Core::granted);
         entry.granted_at = now;
@@ -193,9 +198,10 @@ void WorkerPool::obey(const CoreDecision& decision, Nanos now) {
 }
 
 /// From here on the guest has to stop the vCPU; one that it has not started, it has given back.
-void WorkerPool::take_back(VcpuEntry& entry) {
+void WorkerPool::take_back(VcpuEntry& entry, Nanos now) {
     set_core(entry, entry.state == State::stopped ? Core::none : Core::revoked);
     entry.leave_time = 0;
+    entry.revoked_at = now;
     WaitList::remove(entry.wait);
 }
 
@@ -232,10 +238,10 @@ void WorkerPool::note_cores(Nanos now, std::uint32_t idle) {
     }
 }
 
-/// A vCPU became ready and finds no worker. Those that run look at the clock from now on, so that
-/// it is known whether it waits for long.
+/// vCPUs became ready and find no worker. Those that run look at the clock from now on, so that
+/// it is known whether one waits for long.
 void WorkerPool::watch_congestion() {
-    if (held_ == 0 || ready_count_ != 1) {
+    if (held_ == 0 || ready_count_ == 0) {
         return;
     }
     const auto busy = std::ranges::find_if(workers_, [](const auto& worker) {

@@ -61,6 +61,9 @@ VcpuEntry* WorkerPool::take_handed(Worker& worker, Turn& turn) {
     if (worker.handed) {
         turn = *worker.handed;
         worker.handed.reset();
+        if (recorder_ != nullptr) [[unlikely]] {
+            record_turn(turn);  // by the CPU time of this thread
+        }
         return worker.current;
     }
     if (!free_.contains(worker.index)) {

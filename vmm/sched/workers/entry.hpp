@@ -66,6 +66,7 @@ struct VcpuEntry {
     Core core;
     bool begun = false;    ///< It has run since it was granted.
     Nanos granted_at = 0;  ///< granted.
+    Nanos revoked_at = 0;  ///< revoked.
     Nanos leave_time = 0;  ///< revoked: of its time to stop, what it has used.
     WaitLink wait;         ///< While ready, and not revoked.
     /// A wake-up came while it ran: it must not go idle (or stay stopped) before it ran again.

@@ -530,7 +530,8 @@ bool WorkerPool::poll(Worker& worker) {
 /// What a worker waited for is there, or it slept and was woken.
 void WorkerPool::end_wait(Worker& worker, Nanos now) {
     if (worker.idle_since != 0) {
-        worker.governor.end_wait(now - worker.idle_since, now < worker.poll_end);
+        // What a dispatcher hands over it may have picked before the worker began to wait.
+        worker.governor.end_wait(now - std::min(now, worker.idle_since), now < worker.poll_end);
         worker.idle_since = 0;
     }
 }

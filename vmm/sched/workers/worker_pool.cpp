@@ -69,6 +69,9 @@ void WorkerPool::revive(Handle vcpu, bool ready) {
     vcpu->sample = {};
     vcpu->woken = vcpu->leaving = vcpu->kicked = vcpu->asked = vcpu->provisional = false;
     vcpu->called = vcpu->helped = vcpu->awaited = false;
+    if (!ready && vcpu->core == VcpuEntry::Core::revoked) {
+        set_core(*vcpu, VcpuEntry::Core::none);  // stopped while it was not in the pool
+    }
     apply(EventKind::add, *vcpu, now, kNoLevel);
     vcpu->state = State::stopped;
     if (ready) {
@@ -165,7 +168,7 @@ void WorkerPool::start_vcpu(Handle vcpu) {
         const Nanos now = time_now();
         make_ready(*vcpu, kNoLevel, now);
         if (vcpu->core == VcpuEntry::Core::none) {
-            take_back(*vcpu);  // taken back while it was started, or granted in a former life
+            take_back(*vcpu, now);  // taken back while it was started, or granted in a former life
             tell_of_cores(*vcpu);
         }
         find_runner(*vcpu, now);
@@ -214,7 +217,7 @@ bool WorkerPool::spin(Handle spinner, Handle holder) {
         return false;
     }
     holder->helped = true;
-    change_claim(*holder, holder->sample, monotonic_now());
+    change_claim(*holder, holder->sample, time_now());
     return true;
 }
 

@@ -246,7 +246,7 @@ private:
     void allocate_plainly(Nanos now);
     void set_core(VcpuEntry& entry, VcpuEntry::Core core);
     static void account_leaving(VcpuEntry& entry, Nanos ran);
-    void take_back(VcpuEntry& entry);
+    void take_back(VcpuEntry& entry, Nanos now);
     void give_back(VcpuEntry& entry, Nanos now);
     void tell_of_cores(VcpuEntry& entry);
     void note_cores(Nanos now, std::uint32_t idle);
