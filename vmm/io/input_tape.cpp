@@ -191,10 +191,12 @@ InputTape::give_read(std::uint32_t guest, std::uint64_t sequence, std::span<cons
     std::size_t done = 0;
     for (const iovec& segment : to) {
         const std::size_t part = std::min(read.bytes.size() - done, segment.iov_len);
-        std::memcpy(segment.iov_base, read.bytes.data() + done, part);
+        const auto from = read.bytes.begin() + static_cast<std::ptrdiff_t>(done);
+        std::copy_n(from, part, static_cast<char*>(segment.iov_base));
         done += part;
     }
-    return read.result;
+    // What the tape says may be more than there is room for.
+    return std::min(read.result, static_cast<std::int64_t>(done));
 }
 
 Result<void> InputTape::finish() {

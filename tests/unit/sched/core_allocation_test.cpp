@@ -284,6 +284,7 @@ TEST(CoreAllocation, threads_of_the_hosts_scheduler_are_granted_when_asked_for) 
     EXPECT_FALSE(pool.may_start(handle));
     pool.remove(handle);
     third.vcpu.wait_until_gone();
+    pool.stop();  // before the vCPU, which the workers may still tell of its core
 }
 
 }  // namespace
