@@ -208,7 +208,7 @@ TEST_P(Control, a_socket_in_use_is_not_taken_and_one_of_the_dead_is_replaced) {
     EXPECT_EQ(second.exit_code, 3);
     EXPECT_THAT(second.err, HasSubstr("another process listens there"));
     ::kill(first.pid(), SIGKILL);
-    EXPECT_EQ(first.wait(), 128 + SIGKILL);
+    EXPECT_EQ(first.wait(), -SIGKILL);
     EXPECT_TRUE(std::filesystem::exists(socket_));
     EXPECT_EQ(command::run({"run", "--control", socket_, "hello"}).exit_code, 0);
     EXPECT_FALSE(std::filesystem::exists(socket_));

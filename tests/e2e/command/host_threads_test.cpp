@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A host thread for each virtual CPU, left to the host's scheduler; and workers that keep to CPUs.
 #include "command.hpp"
-#include "running.hpp"
+#include "running_command.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -23,6 +23,7 @@ namespace {
 
 using command::guest;
 using command::run;
+using command::RunningCommand;
 using command::Words;
 using test_support::read_file;
 using test_support::write_file;
@@ -129,24 +130,19 @@ struct Seen {
 /// A command that runs guests that print "ready" and compute for ever; its threads by name.
 class Threads : public ::testing::Test {
 protected:
-    std::map<std::string, Seen> of(const std::string& fleet, const Words& options, int guests) {
+    std::map<std::string, Seen>
+    of(const std::string& fleet, const Words& options, std::size_t guests) {
         write_file(directory_ / "fleet.toml", fleet);
         Words words{"up"};
         words.insert(words.end(), options.begin(), options.end());
         words.push_back(directory_ / "fleet.toml");
-        const std::string output = directory_ / "output";
-        write_file(output, "");
-        const pid_t child = command::start(words, output);
-        const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-        int ready = 0;
-        while (ready < guests && std::chrono::steady_clock::now() < end) {
-            std::this_thread::yield();
-            ready = static_cast<int>(command::count(read_file(output), "| ready"));
-        }
-        std::map<std::string, Seen> threads = threads_of(child);
-        ::kill(child, SIGTERM);
-        EXPECT_EQ(command::wait_for(child), 128 + SIGTERM) << read_file(output);
-        EXPECT_EQ(ready, guests) << read_file(output);
+        RunningCommand up(words, directory_ / "output");
+        EXPECT_TRUE(RunningCommand::eventually([&] {
+            return command::count(up.output(), "| ready") >= guests;
+        })) << up.output();
+        std::map<std::string, Seen> threads = threads_of(up.pid());
+        ::kill(up.pid(), SIGTERM);
+        EXPECT_EQ(up.wait(), 128 + SIGTERM) << up.output();
         return threads;
     }
 

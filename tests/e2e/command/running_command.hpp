@@ -3,12 +3,7 @@
 
 #include "command.hpp"
 
-#include <gtest/gtest.h>
-
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <string>
@@ -16,35 +11,12 @@
 
 namespace command {
 
-/// A `cops` that runs beside the test, its output in a file.
+/// A `cops` that runs beside the test, both its outputs in one file, which may be a FIFO.
 class RunningCommand {
 public:
-    RunningCommand(const Words& words, std::string output)
-        : output_(std::move(output)) {
-        test_support::write_file(output_, "");
-        const Words all = cops(words);
-        std::vector<char*> argv;
-        for (const std::string& word : all) {
-            argv.push_back(const_cast<char*>(word.c_str()));
-        }
-        argv.push_back(nullptr);
-        child_ = ::fork();
-        if (child_ == 0) {
-            const int fd = ::open(output_.c_str(), O_WRONLY | O_TRUNC);
-            const int null = ::open("/dev/null", O_RDONLY);
-            ::dup2(null, 0);
-            ::dup2(fd, 1);
-            ::dup2(fd, 2);
-            ::execv(argv[0], argv.data());
-            ::_exit(125);
-        }
-    }
-    ~RunningCommand() {
-        if (child_ > 0) {
-            ::kill(child_, SIGKILL);
-            ::waitpid(child_, nullptr, 0);
-        }
-    }
+    RunningCommand(const Words& words, std::string output);
+    /// Kills it, if wait() has not seen its end.
+    ~RunningCommand();
     RunningCommand(const RunningCommand&) = delete;
     RunningCommand& operator=(const RunningCommand&) = delete;
 
@@ -58,23 +30,16 @@ public:
             if (std::chrono::steady_clock::now() > end) {
                 return false;
             }
-            std::this_thread::yield();
+            // Not to take the processor from what is waited for.
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
         return true;
     }
     bool says(const std::string& text) const {
-        return eventually([&] { return output().find(text) != std::string::npos; });
+        return eventually([&] { return output().contains(text); });
     }
-    /// Exit status, 128+n for signal n; -1 when it does not end.
-    int wait() {
-        int status = 0;
-        if (!eventually([&] { return ::waitpid(child_, &status, WNOHANG) != 0; })) {
-            ADD_FAILURE() << "the command hangs";
-            return -1;
-        }
-        child_ = -1;
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    }
+    /// Exit status; -n when signal n ended it; -1000 when it does not end, which is a failure.
+    int wait();
 
 private:
     std::string output_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ctrl-C and SIGTERM at any time: an orderly end, its exit code, nothing half-written.
 #include "command.hpp"
-#include "running.hpp"
+#include "running_command.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,11 +21,11 @@
 namespace {
 
 using command::guest;
-using command::start;
-using command::wait_for;
+using command::RunningCommand;
 using command::Words;
 using test_support::read_file;
 using ::testing::AnyOf;
+using ::testing::HasSubstr;
 
 /// What a run leaves: its output file, and a report that is whole if it is there at all.
 void check_files(const std::filesystem::path& directory) {
@@ -50,10 +50,10 @@ protected:
         int signalled = 0;
         for (int round = 0; round < 30; ++round) {
             const int delay = moment(random);
-            const pid_t child = start(words, directory_ / "output");
+            RunningCommand run(words, directory_ / "output");
             std::this_thread::sleep_for(std::chrono::microseconds(delay));
-            ::kill(child, GetParam());
-            const int code = wait_for(child);
+            ::kill(run.pid(), GetParam());
+            const int code = run.wait();
             // Before the command could take charge of signals, they do what they always do.
             EXPECT_THAT(code, AnyOf(own_code, 128 + GetParam(), -GetParam()))
                 << "seed " << seed << " after " << delay << " us:\n"
@@ -133,25 +133,19 @@ TEST(Signal, a_run_says_what_ended_it) {
 TEST(Signal, user_signal_1_asks_what_goes_on_and_ends_nothing) {
     const test_support::TemporaryDirectory directory;
     const std::string output = directory / "output";
-    test_support::write_file(output, "");
-    const pid_t child = start({"run", "--kernel", guest("bare-idle")}, output);
+    RunningCommand run({"run", "--kernel", guest("bare-idle")}, output);
+    EXPECT_TRUE(run.says("ready"));
     // Asked again until it has all started: a signal before that is no question to a fleet.
-    const auto says = [&](std::string_view text) {
-        return read_file(output).find(text) != std::string::npos;
-    };
-    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-    while (!says("vCPU 0: idle") && std::chrono::steady_clock::now() < end) {
-        if (says("ready")) {
-            ::kill(child, SIGUSR1);
-        }
-        std::this_thread::yield();
-    }
-    ::kill(child, SIGTERM);
-    EXPECT_EQ(wait_for(child), 128 + SIGTERM);
-    EXPECT_TRUE(says("fleet under policy priority: 1 of 1 guests have not ended"));
-    EXPECT_TRUE(says("worker 0: sleeps")) << read_file(output);
-    EXPECT_TRUE(says("vCPU 0: idle")) << read_file(output);
-    EXPECT_TRUE(says("0 requests in flight")) << read_file(output);
+    EXPECT_TRUE(RunningCommand::eventually([&] {
+        ::kill(run.pid(), SIGUSR1);
+        return run.output().contains("vCPU 0: idle");
+    }));
+    ::kill(run.pid(), SIGTERM);
+    EXPECT_EQ(run.wait(), 128 + SIGTERM);
+    const std::string said = run.output();
+    EXPECT_THAT(said, HasSubstr("fleet under policy priority: 1 of 1 guests have not ended"));
+    EXPECT_THAT(said, HasSubstr("worker 0: sleeps"));
+    EXPECT_THAT(said, HasSubstr("0 requests in flight"));
 }
 
 TEST(Signal, a_reader_that_does_not_read_cannot_hold_up_the_end) {
@@ -160,15 +154,15 @@ TEST(Signal, a_reader_that_does_not_read_cannot_hold_up_the_end) {
     const std::string fifo = directory / "fifo";
     ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
     const int reader = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK);
-    const pid_t child = start({"run", "--kernel", guest("bare-flood")}, fifo);
+    RunningCommand run({"run", "--kernel", guest("bare-flood")}, fifo);
     const int writer = ::open(fifo.c_str(), O_WRONLY | O_NONBLOCK);
     ASSERT_GE(writer, 0);
     ::pollfd room{writer, POLLOUT, 0};
     while (::poll(&room, 1, 0) != 0) {  // until it is full, however many bytes its pages have
     }
     ::close(writer);
-    ::kill(child, SIGTERM);
-    EXPECT_EQ(wait_for(child), 128 + SIGTERM);
+    ::kill(run.pid(), SIGTERM);
+    EXPECT_EQ(run.wait(), 128 + SIGTERM);
     ::close(reader);
 }
 

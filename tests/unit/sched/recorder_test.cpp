@@ -306,6 +306,10 @@ TEST_F(DecisionFile, what_no_run_writes_is_named_with_its_line) {
     EXPECT_THAT(error_of(""), HasSubstr(":1: no decisions"));
     EXPECT_THAT(error_of("{\"cops_decisions\":99}\n"), HasSubstr("format 99"));
     EXPECT_THAT(error_of(header + "{\"t\":1,\n"), HasSubstr(":2: no line of recorded decisions"));
+    const std::string endless(std::size_t{2} << 20, '9');
+    EXPECT_THAT(error_of(endless), HasSubstr(":1: a line of more than 1048575 bytes"));
+    EXPECT_THAT(error_of(header + endless), HasSubstr(":2: a line of more than 1048575 bytes"));
+    EXPECT_EQ(error_of(header + "{\"end\":1}"), "");
     EXPECT_THAT(error_of(header + "{\"t\":1}\n"), HasSubstr(":2: a line of no known kind"));
     EXPECT_THAT(error_of(header + "{\"t\":1,\"pick\":null}\n"), HasSubstr("'worker' is missing"));
     EXPECT_THAT(

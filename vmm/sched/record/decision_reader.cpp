@@ -17,6 +17,9 @@ namespace {
 
 using Json = nlohmann::json;
 
+/// The header of a thousand guests has room; other lines have some hundred bytes.
+constexpr std::size_t kLongestLine = std::size_t{1} << 20;
+
 /// Takes values out of one line. The first that is missing or of another kind or range is
 /// remembered, and what is taken after it means nothing.
 class Fields {
@@ -213,11 +216,28 @@ Result<DecisionReader> DecisionReader::open(const std::string& path) {
     return reader;
 }
 
-Result<void> DecisionReader::read_header() {
-    std::string text;
-    std::getline(file_, text);
+/// Nothing: the file ends here. What it returns is good until the next call.
+Result<std::optional<std::string_view>> DecisionReader::read_line() {
+    text_.resize(kLongestLine);
+    file_.getline(text_.data(), static_cast<std::streamsize>(text_.size()));
     ++line_;
-    const Json header = Json::parse(text, nullptr, false);
+    const auto length = static_cast<std::size_t>(file_.gcount());
+    if (file_.fail()) {
+        if (length != 0) {
+            return bad(fmt::format("a line of more than {} bytes", kLongestLine - 1));
+        }
+        return std::nullopt;
+    }
+    // The end of the line counts where there is one.
+    return std::string_view(text_.data(), file_.eof() ? length : length - 1);
+}
+
+Result<void> DecisionReader::read_header() {
+    const auto text = read_line();
+    if (!text) {
+        return std::unexpected(text.error());
+    }
+    const Json header = Json::parse(text->value_or(""), nullptr, false);
     Fields from(header);
     unsigned version = 0;
     from.take("cops_decisions", version);
@@ -258,10 +278,15 @@ Result<void> DecisionReader::read_header() {
 }
 
 Result<std::optional<Record>> DecisionReader::next() {
-    std::string text;
-    while (!complete_ && std::getline(file_, text)) {
-        ++line_;
-        const Json line = Json::parse(text, nullptr, false);
+    while (!complete_) {
+        const auto text = read_line();
+        if (!text) {
+            return std::unexpected(text.error());
+        }
+        if (!*text) {
+            break;
+        }
+        const Json line = Json::parse(**text, nullptr, false);
         if (!line.is_object()) {
             return bad("no line of recorded decisions");
         }

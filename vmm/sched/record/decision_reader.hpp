@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vmm::sched {
 
@@ -36,10 +37,12 @@ private:
         : path_(std::move(path))
         , file_(path_, std::ios::binary) {}
     Result<void> read_header();
+    Result<std::optional<std::string_view>> read_line();
     std::unexpected<Error> bad(std::string_view what) const;
 
     std::string path_;
     std::ifstream file_;
+    std::vector<char> text_;  // of the line that was read last
     RunFacts facts_;
     std::uint64_t line_ = 0;
     std::uint64_t lost_ = 0;
