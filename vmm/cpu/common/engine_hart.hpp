@@ -78,6 +78,8 @@ struct EngineHart {
     /// The part of a poll that looks outside and at the clocks, after fences were served. `asked`:
     /// of Mailbox::take_requests(). True: leave run(); `exit` says why.
     bool turn_ends(std::uint32_t asked);
+    /// The next poll looks at the clocks: what was done since the last one took its time.
+    void look_at_clocks() { polls_until_clock_ = 0; }
     /// Whether MXR changed since the last call: translations of data hold no longer.
     bool take_mxr_change() {
         const bool mxr = (hart.state.sstatus & riscv::sstatus::kMxr) != 0;

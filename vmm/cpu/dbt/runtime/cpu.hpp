@@ -41,6 +41,9 @@ struct Cpu final : interp::Cpu {
     std::uint8_t host_frm = 0;
     /// The next piece of code has to be cut off for the limit.
     bool cut = false;
+    /// Something was translated since the last poll, which takes as long as thousands of
+    /// instructions, and code that is new everywhere has few of these between two translations.
+    bool translated = false;
 
     /// Instructions to interpret, and those that were.
     std::uint64_t interpret_first;
@@ -104,6 +107,8 @@ private:
     void dispatch();
     const void* look_up();
     const void* cut_off();
+    /// A new region; null when there was no room, and all has to be dropped.
+    Region* translate(const Request& request);
     /// The region at an offset of `page`, translated if need be; null when all was dropped.
     Region* region_at(Page& page, std::uint16_t offset, std::uint32_t word);
     const void* follow_link();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace vmm::dbt {
 
@@ -33,6 +34,17 @@ std::uint16_t page_offset(std::uint64_t address) {
             }
             next = cut ? cut_off() : look_up();
         }
+        if (std::exchange(translated, false) && retired() != limit) {
+            look_at_clocks();
+            const PollResult found = poll();
+            if (found == PollResult::leave) {
+                return;
+            }
+            if (found == PollResult::changed) {
+                next = nullptr;
+                continue;
+            }
+        }
         enter(&state, next);
         ++dispatches;
         switch (state.reason) {
@@ -60,11 +72,16 @@ std::uint16_t page_offset(std::uint64_t address) {
     }
 }
 
+Region* Cpu::translate(const Request& request) {
+    translated = true;
+    return code.translate(request);
+}
+
 Region* Cpu::region_at(Page& page, std::uint16_t offset, std::uint32_t word) {
     if (Region* known = code.find(page, offset, mode, word)) {
         return known;
     }
-    Region* made = code.translate({
+    Region* made = translate({
         .page = &page,
         .offset = offset,
         .mode = mode,
@@ -158,7 +175,7 @@ const void* Cpu::follow_link() {
 const void* Cpu::make_hot() {
     Region& old = code.region_of(state.leave_site);
     state.pc = state.page_base + old.offset;
-    Region* better = code.translate({
+    Region* better = translate({
         .page = old.page,
         .offset = old.offset,
         .mode = old.mode,
