@@ -13,6 +13,8 @@
 
 #include <cops/cops.hpp>
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -38,7 +40,7 @@ struct Progress {
     unsigned level;
     unsigned files;
     std::uint64_t started;
-    std::uint64_t total = 0;  // Bytes of the files opened.
+    std::uint64_t total = 0;  // Bytes of all its files.
     std::uint64_t bytes = 0;
     unsigned failed = 0;
     unsigned tenths = 0;  // Progress printed last.
@@ -60,10 +62,6 @@ struct Progress {
         }
         std::printf("progress level=%u percent=%u bytes=%lu\n", level, now * 10, so_far);
         std::fflush(stdout);
-    }
-    void expect(std::uint64_t size) {
-        const cops::NoPreemption guard;
-        total += size;
     }
     void finish() {
         const cops::NoPreemption guard;
@@ -132,9 +130,6 @@ cops::Task<> hash_file(Progress& progress, std::string path, std::size_t chunk) 
         report(progress, path, fd.error());
         co_return;
     }
-    if (const cops::Result<cops::Stat> stat = co_await cops::fstat(*fd); stat) {
-        progress.expect(stat->size);
-    }
     Sha256 hash;
     const cops::Result<std::int64_t> bytes = co_await hash_open_file(progress, *fd, chunk, hash);
     if (bytes) {
@@ -191,12 +186,26 @@ bool parse(int argc, char** argv, Options& options) {
     return options.directory != nullptr;
 }
 
+std::string path_of(const Progress& progress, const Options& options, unsigned file) {
+    return std::string(options.directory) + '/' + progress.kind + '-' + std::to_string(file);
+}
+
+/// Before any is hashed: of files that are found one by one, nobody can say how much is left.
+void measure_all(Progress& progress, const Options& options) {
+    for (unsigned i = 0; i < progress.files; ++i) {
+        // A file that is missing is reported by who opens it.
+        struct stat found{};
+        if (::stat(path_of(progress, options, i).c_str(), &found) == 0) {
+            progress.total += static_cast<std::uint64_t>(found.st_size);
+        }
+    }
+}
+
 bool spawn_all(Progress& progress, const Options& options, std::vector<cops::TaskId>& tasks) {
     for (unsigned i = 0; i < progress.files; ++i) {
-        std::string path =
-            std::string(options.directory) + '/' + progress.kind + '-' + std::to_string(i);
-        const cops::TaskId id =
-            cops::spawn(hash_file(progress, std::move(path), options.chunk), progress.level);
+        const cops::TaskId id = cops::spawn(
+            hash_file(progress, path_of(progress, options, i), options.chunk), progress.level
+        );
         if (!id) {
             std::fputs("digest: no memory for a coroutine\n", stderr);
             return false;
@@ -232,6 +241,8 @@ cops::Task<int> cops_main(int argc, char** argv) {
     const std::uint64_t start = cops::time_now();
     Progress urgent{"urgent", options.urgent_level, options.urgent, start};
     Progress patient{"patient", options.patient_level, options.patient, start};
+    measure_all(urgent, options);
+    measure_all(patient, options);
     std::vector<cops::TaskId> tasks;
     if (!spawn_all(patient, options, tasks) || !spawn_all(urgent, options, tasks)) {
         co_return 1;

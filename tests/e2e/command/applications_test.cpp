@@ -68,6 +68,27 @@ TEST(Application, reads_a_granted_folder_and_nothing_beside_it) {
     }
 }
 
+/// It said 100 % when the first of several files was hashed and the others had not been opened.
+TEST(Application, progress_of_digest_counts_files_that_wait) {
+    const test_support::TemporaryDirectory directory;
+    for (const char* name : {"urgent-0", "urgent-1", "urgent-2", "patient-0"}) {
+        test_support::write_file(directory / name, std::string(300'000, 'x'));
+    }
+    const auto result = run(
+        {"run",
+         "--grant",
+         "d=dir:" + directory.path().string(),
+         "--",
+         "digest",
+         "--urgent",
+         "3",
+         "/host/d"}
+    );
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr("progress level=2 percent=100 bytes=900000\n"));
+    EXPECT_THAT(result.out, HasSubstr("progress level=20 percent=100 bytes=300000\n"));
+}
+
 TEST(Application, more_archives_add_files) {
     const test_support::TemporaryDirectory directory;
     const std::string archive = directory / "more.cpio";
