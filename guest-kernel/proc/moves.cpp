@@ -32,7 +32,8 @@ void for_threads_of(const Cpu& home, Visit visit) {
 
 // From one of the two harts to the other. The first critical section ends the old runner's part:
 // whoever locks a thread after it finds the new runner, and what was done before. In the second the
-// new one learns of them; wakes in between are not lost, for it looks after that.
+// new one learns of them; wakes in between are not lost, for it looks after that. Nor is a move in
+// between: the wish of a hart that leaves at once was fulfilled by then, so it moves them itself.
 void move_threads(Cpu& home, Cpu& from, Cpu& to, bool away) {
     {
         RunQueue& queue = run_queue(from);
@@ -48,6 +49,9 @@ void move_threads(Cpu& home, Cpu& from, Cpu& to, bool away) {
     {
         RunQueue& queue = run_queue(to);
         const Guard guard(queue.lock);
+        if (&runner_of(home) != &to) {
+            return;  // the hart has left again, and moved them on
+        }
         settle_accounts(to, queue);
         for_threads_of(home, [&](Thread& thread) {
             thread.account = {};  // among strangers, as one that has just woken

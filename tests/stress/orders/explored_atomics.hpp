@@ -146,6 +146,11 @@ public:
     ) {
         return compare_exchange_as(&value_, &expected, desired, number(order), site);
     }
+    bool compare_exchange_weak(
+        T& expected, T desired, std::memory_order order, Site site = Site::here()
+    ) {
+        return compare_exchange_as(&value_, &expected, desired, number(order), site);
+    }
     bool compare_exchange_strong(
         T& expected,
         T desired,

@@ -177,11 +177,26 @@ const std::vector<Guard>& guards() {
          {"shared_words.hpp switch_process fence"},
          "completion_of_host_against_park"},
 
+        // Threads that move between harts.
+        {"last_runner_hands_over", {"moves.cpp move_threads release"}, "leaving_against_return"},
+        {"new_runner_is_seen_with_what_was_done",
+         {"cpu.hpp runner_of acquire"},
+         "kick_against_hand_over"},
+        {"leaving_hart_takes_what_came_back",
+         {"moves.cpp hand_threads_over acquire"},
+         "leaving_against_return"},
+
         // Virtqueues.
         {"driver_offers_chains_whole", {"split_queue.hpp offer release"}, "available_ring"},
         {"device_takes_chains_whole", {"access.hpp load_word acquire"}, "available_ring"},
         {"device_returns_chains_whole", {"access.hpp store_word release"}, "used_ring"},
         {"driver_takes_answers_whole", {"split_queue.hpp take_used acquire"}, "used_ring"},
+
+        // Records of the workers.
+        {"record_is_handed_over", {"record_queue.hpp push release"}, "record_against_full_queue"},
+        {"record_is_taken_whole", {"record_queue.hpp pop acquire"}, "record_against_full_queue"},
+        {"place_is_given_back", {"record_queue.hpp pop release"}, "record_against_full_queue"},
+        {"place_is_taken_back", {"record_queue.hpp push acquire"}, "record_against_full_queue"},
 
         // A vCPU's mailbox.
         {"exit_request_hands_over", {"mailbox.hpp request_exit release"}, "exit_against_run"},

@@ -17,3 +17,4 @@ std::span<const NamedScenario> device_scenarios();
 std::span<const NamedScenario> kernel_scenarios();
 std::span<const NamedScenario> mailbox_scenarios();
 std::span<const NamedScenario> sync_scenarios();
+std::span<const NamedScenario> worker_scenarios();

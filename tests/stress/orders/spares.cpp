@@ -66,6 +66,13 @@ const std::vector<Spare>& spares() {
         {"address_space.hpp harts acquire", kPageWalk},
         {"address_space.hpp harts total", kPageWalk},
 
+        {"moves.cpp give_threads_back acquire", kOneStep},
+        {"moves.cpp give_threads_back release", kOneStep},
+        {"moves.cpp hand_threads_over acquire #2", kOneStep},
+        {"moves.cpp hand_threads_over release", kOneStep},
+        {"moves.cpp want_threads_back acquire", kOneStep},
+        {"moves.cpp want_threads_back release", "the wake of the stand-in's switching coroutine"},
+
         {"run.cpp change_state release", kQueueLock},
         {"run.cpp join_task acquire", kOneStep},
         {"tasks.cpp pop_shared acquire #2", "its load of the head orders more"},

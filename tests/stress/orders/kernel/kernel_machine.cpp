@@ -13,6 +13,7 @@
 #include "exec/timer.hpp"
 #include "mm/frames.hpp"
 #include "mm/heap.hpp"
+#include "proc/moves.hpp"
 #include "proc/schedule.hpp"
 #include "proc/trap.hpp"
 #include "syscall/syscall.hpp"
@@ -62,6 +63,24 @@ KernelMachine::KernelMachine(explorer::Execution& execution, unsigned harts, boo
     process_->home = kernel::cpus[0];
     process_->attachment.lines = lines_.data();
     process_->attachment.done = true;
+}
+
+// As set_own_harts() in exec/cores.cpp.
+void KernelMachine::make_extra(bool away) {
+    kernel::Cpu& cpu = *kernel::cpus[1];
+    cpu.stand_in = kernel::cpus[0];
+    cpu.stand_in->stands_in = true;
+    if (away) {
+        cpu.away = 1;
+        cpu.runs = 0;
+        cpu.stand_in->runs |= std::uint64_t{1} << cpu.hart;
+        cops_executor_close(&cpu.executor, cpu.hart, 1);
+    }
+}
+
+void KernelMachine::revoke() {
+    revoked_ = true;
+    kernel::request_reschedule(*kernel::cpus[1]);
 }
 
 void KernelMachine::start_thread(unsigned hart, User user) {
@@ -148,7 +167,7 @@ void KernelMachine::send_ipi(std::uint64_t harts) {
 void KernelMachine::enter_user() {
     end_if_stopped();
     now_->at_wfi = false;
-    now_->trap = now_->user();
+    now_->trap = harts_[now_->cpu->current->home.hart].user();
 }
 
 // As proc/trap.cpp and the system calls.
@@ -169,6 +188,23 @@ void KernelMachine::handle_trap(kernel::Thread& thread) {
         kernel::spawn(finishes(&thread), kernel::kDefaultLevel);
         break;
     }
+}
+
+// ---- Harts that are granted and taken back, as exec/cores.cpp
+
+bool KernelMachine::must_leave(const kernel::Cpu& cpu) const {
+    return cpu.stand_in != nullptr && revoked_;
+}
+
+void KernelMachine::leave_hart(kernel::Cpu& cpu) const {
+    end_if_stopped();
+    if (cops_executor_best(&cpu.executor) != VIRTIO_COPS_LEVEL_NONE
+        || !kernel::hand_threads_over(cpu)) {
+        return;
+    }
+    cops_executor_close(&cpu.executor, cpu.hart, 1);
+    kernel::forget_hart(cpu);
+    explorer::end_thread();
 }
 
 // ---- What the sources call
@@ -292,11 +328,20 @@ void* map_kernel_stack(unsigned) {
 std::uint64_t kernel_satp() {
     return 0;
 }
-bool must_leave(const Cpu&) {
-    return false;
+bool must_leave(const Cpu& cpu) {
+    return machine->must_leave(cpu);
 }
-void leave_hart(Cpu&) {}
-void hart_begins(Cpu&) {}
+void leave_hart(Cpu& cpu) {
+    machine->leave_hart(cpu);
+}
+void hart_begins(Cpu& cpu) {
+    // One that is not away goes on with a life that began before the scenario.
+    if (cpu.stand_in != nullptr && load_relaxed(cpu.away) != 0) {
+        cops_executor_close(&cpu.executor, cpu.hart, 0);
+        want_threads_back(cpu);
+        wake_task(cpu.switcher);
+    }
+}
 unsigned own_harts() {
     return hart_limit;
 }

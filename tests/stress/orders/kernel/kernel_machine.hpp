@@ -12,7 +12,7 @@
 /// Harts for the guest kernel's own sources (exec/hart.cpp, proc/schedule.cpp, proc/wakes.cpp and
 /// what they call), as threads of an execution: thread i is hart i. Instructions that C++ has not,
 /// and the parts of the kernel that are about memory, files and devices, are here. One process with
-/// a thread on each hart; what such a thread does in user mode is the scenario's.
+/// a thread of each hart; what such a thread does in user mode is the scenario's.
 class KernelMachine {
 public:
     enum class Trap : std::uint8_t { interrupt, park, blocking_call };
@@ -24,6 +24,10 @@ public:
     kernel::Process& process() { return *process_; }
     kernel::Thread& thread(unsigned hart) { return *threads_[hart]; }
     virtio_cops_line& line(unsigned hart) { return lines_[hart]; }
+    /// The host grants hart 1 and takes it back; hart 0 is its stand-in. `away`: now, too.
+    void make_extra(bool away);
+    /// Thread of a scenario. The host takes hart 1 back.
+    void revoke();
     /// A thread with a line, that may run. What it does may still be changed.
     void start_thread(unsigned hart, User user);
 
@@ -47,6 +51,8 @@ public:
     void send_ipi(std::uint64_t harts);
     void enter_user();
     void handle_trap(kernel::Thread& thread);
+    [[nodiscard]] bool must_leave(const kernel::Cpu& cpu) const;
+    void leave_hart(kernel::Cpu& cpu) const;
     [[nodiscard]] kernel::Cpu* cpu() const { return now_->cpu; }
 
 private:
@@ -65,6 +71,7 @@ private:
     std::array<Hart, 2> harts_;
     Hart* now_ = harts_.data();
     bool stopped_ = false;
+    bool revoked_ = false;
     kernel::Process* process_ = nullptr;
     std::array<kernel::Thread*, 2> threads_{};
     std::array<virtio_cops_line, 2> lines_{};

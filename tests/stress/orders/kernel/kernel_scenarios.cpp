@@ -4,6 +4,7 @@
 #include "base/atomic.hpp"
 #include "exec/hart.hpp"
 #include "kernel_machine.hpp"
+#include "proc/moves.hpp"
 #include "proc/schedule.hpp"
 #include "proc/user_interrupts.hpp"
 #include "scenarios.hpp"
@@ -21,7 +22,8 @@ struct World {
         : machine(execution, harts, wakes == Wakes::by_user_interrupt) {}
 
     KernelMachine machine;
-    std::uint32_t work = 0;  // in user memory: written before a kick, read after it
+    std::uint32_t work = 0;   // in user memory: written before a kick, read after it
+    std::uint32_t turns = 0;  // of the thread; two harts that run it at once race for it
 };
 
 template <Wakes wakes>
@@ -40,6 +42,7 @@ void give_work(World& world) {
 // As an executor without anything ready: looks, parks, looks.
 Trap sleeps_until(World& world, bool (*done)(World&)) {
     KernelMachine& machine = world.machine;
+    ++world.turns;
     if (machine.result() == COPS_PARK_WFI && machine.sleeps_until_interrupt()) {
         return Trap::interrupt;
     }
@@ -49,8 +52,8 @@ Trap sleeps_until(World& world, bool (*done)(World&)) {
     return machine.interrupted() ? Trap::interrupt : Trap::park;
 }
 
-void start_sleeper(World& world, bool (*done)(World&)) {
-    world.machine.start_thread(0, [&world, done] { return sleeps_until(world, done); });
+void start_sleeper(World& world, bool (*done)(World&), unsigned hart = 0) {
+    world.machine.start_thread(hart, [&world, done] { return sleeps_until(world, done); });
 }
 
 // ---- COPS_SYS_KICK from another hart.
@@ -155,6 +158,86 @@ void call_against_its_end(Execution& execution) {
     execution.threads = {[] { kernel::run_hart(); }, [] { kernel::run_hart(); }};
 }
 
+// ---- Hart 1 is taken back, or granted: its thread moves while hart 0 wakes it.
+
+void kick_and_run(World& world) {
+    give_work(world);
+    kernel::kick(world.machine.thread(1));
+    kernel::run_hart();
+}
+
+template <Wakes wakes>
+void kick_against_hand_over(Execution& execution) {
+    World& world = make<wakes>(execution);
+    world.machine.make_extra(/*away=*/false);
+    start_sleeper(world, has_work, 1);
+    execution.threads = {
+        [&] {
+            world.machine.revoke();
+            kick_and_run(world);
+        },
+        [] { kernel::run_hart(); }
+    };
+}
+
+template <Wakes wakes>
+void kick_against_return(Execution& execution) {
+    World& world = make<wakes>(execution);
+    world.machine.make_extra(/*away=*/true);
+    start_sleeper(world, has_work, 1);
+    execution.threads = {[&] { kick_and_run(world); }, [] { kernel::run_hart(); }};
+}
+
+// It was granted, and is taken back before its thread came.
+void kick_against_short_life(Execution& execution) {
+    World& world = make<Wakes::by_kernel>(execution);
+    world.machine.make_extra(/*away=*/true);
+    start_sleeper(world, has_work, 1);
+    execution.threads = {
+        [&] { kick_and_run(world); },
+        [&] {
+            world.machine.revoke();
+            kernel::run_hart();
+        }
+    };
+}
+
+// The thread computes where it is until its hart has it.
+void return_against_computing(Execution& execution) {
+    World& world = make<Wakes::by_kernel>(execution);
+    world.machine.make_extra(/*away=*/true);
+    world.machine.start_thread(1, [&world] {
+        ++world.turns;
+        if (world.machine.cpu()->hart == 1) {
+            world.machine.stop();
+        }
+        while (!world.machine.interrupted()) {
+            explorer::relax();
+        }
+        return Trap::interrupt;
+    });
+    execution.threads = {[] { kernel::run_hart(); }, [] { kernel::run_hart(); }};
+}
+
+// A thread that both believe to run would run twice, one that neither does never.
+void leaving_against_return(Execution& execution) {
+    World& world = make<Wakes::by_kernel>(execution);
+    world.machine.make_extra(/*away=*/true);
+    start_sleeper(world, has_work, 1);
+    execution.threads = {
+        [] { kernel::give_threads_back(*kernel::cpus[0]); },
+        [] {
+            kernel::want_threads_back(*kernel::cpus[1]);
+            kernel::hand_threads_over(*kernel::cpus[1]);
+        }
+    };
+    execution.check = []() -> std::string {
+        const auto runs = [](unsigned hart) { return (kernel::cpus[hart]->runs >> 1 & 1) != 0; };
+        const unsigned runner = kernel::runner_of(*kernel::cpus[1]).hart;
+        return runs(runner) && !runs(1 - runner) ? "" : "not one hart runs the thread";
+    };
+}
+
 // ---- The end of a process.
 
 template <Wakes wakes>
@@ -196,6 +279,13 @@ constexpr NamedScenario kScenarios[] = {
     {"completion_of_kernel_against_wfi", kernel_completion_against_park<Wakes::by_user_interrupt>},
     {"completion_of_host_against_park", host_completion_against_park},
     {"call_against_its_end", call_against_its_end, 1},
+    {"kick_against_hand_over", kick_against_hand_over<Wakes::by_kernel>},
+    {"kick_against_hand_over_in_wfi", kick_against_hand_over<Wakes::by_user_interrupt>, 1},
+    {"kick_against_return", kick_against_return<Wakes::by_kernel>, 1},
+    {"kick_against_return_in_wfi", kick_against_return<Wakes::by_user_interrupt>, 1},
+    {"kick_against_short_life", kick_against_short_life, 1},
+    {"return_against_computing", return_against_computing, 1},
+    {"leaving_against_return", leaving_against_return},
     {"end_against_park", end_against_park<Wakes::by_kernel>},
     {"end_against_wfi", end_against_park<Wakes::by_user_interrupt>},
     {"claim_against_look", claim_against_look},
