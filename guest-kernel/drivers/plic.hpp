@@ -15,9 +15,9 @@ void init(const Platform& platform);
 void connect(std::uint32_t irq, Handler handler);
 /// This hart takes the connected interrupts.
 void enable_hart(unsigned hart);
-/// Claims, handles and completes what is pending for this hart.
 /// No interrupts for the hart until enable_hart().
 void disable_hart(unsigned hart);
+/// Claims, handles and completes what is pending for this hart.
 void handle(unsigned hart);
 
 }  // namespace kernel::plic

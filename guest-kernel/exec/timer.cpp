@@ -159,14 +159,13 @@ bool ask_host(const Cpu* holder) {
     if (cpu == nullptr || cpu->host_line == nullptr || !cops_device::has_siblings()) {
         return false;
     }
-    if (++cpu->gave_way > kOften) {
+    if (__atomic_load_n(&cpu->host_line->siblings, __ATOMIC_RELAXED) == 0
+        || ++cpu->gave_way >= kOften) {
         cpu->gave_way = 0;
         return false;
     }
-    if (__atomic_load_n(&cpu->host_line->siblings, __ATOMIC_RELAXED) != 0) {
-        cpu->executor.doorbells[VIRTIO_COPS_DOORBELL_SPIN / sizeof(std::uint32_t)] =
-            holder != nullptr ? holder->hart : VIRTIO_COPS_SPIN_ANY;
-    }
+    cpu->executor.doorbells[VIRTIO_COPS_DOORBELL_SPIN / sizeof(std::uint32_t)] =
+        holder != nullptr ? holder->hart : VIRTIO_COPS_SPIN_ANY;
     return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 namespace tools {
 namespace {
@@ -40,7 +41,19 @@ void LiveView::write(std::string_view lines) {
 }
 
 void LiveView::draw(std::string text) {
+    // Who has the lock may wait for the terminal.
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (lock && output_.drained()) {
+        show_locked(std::move(text));
+    }
+}
+
+void LiveView::hide() {
     const std::lock_guard lock(mutex_);
+    show_locked({});
+}
+
+void LiveView::show_locked(std::string text) {
     const auto lines = static_cast<std::size_t>(std::ranges::count(text, '\n'));
     const bool was_shown = !shown_.empty();
     shown_ = lines == 0 ? std::string() : text + up(lines);

@@ -26,12 +26,14 @@ public:
 
     /// Any thread. Whole lines, which scroll away above the text.
     void write(std::string_view lines);
-    /// Any thread. In place of the text that stood there.
+    /// Any thread. In place of the text that stood there. Does not wait: while the terminal has not
+    /// taken what was written before, nothing is drawn.
     void draw(std::string text);
     /// Any thread. Takes the text away.
-    void hide() { draw({}); }
+    void hide();
 
 private:
+    void show_locked(std::string text);
     void put_locked(std::string_view lines);
 
     Output& output_;

@@ -92,6 +92,11 @@ void Output::write(std::string_view bytes) {
     }
 }
 
+bool Output::drained() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->drained();
+}
+
 void Output::flush() {
     std::unique_lock lock(state_->mutex);
     state_->changed.wait(lock, [this] { return state_->drained(); });

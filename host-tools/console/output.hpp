@@ -22,6 +22,8 @@ public:
 
     /// Any thread. Keeps each call's bytes together.
     void write(std::string_view bytes);
+    /// Any thread. Nothing waits to be written.
+    bool drained() const;
     /// Waits until all is written, the descriptor failed or abandon() was called.
     void flush();
     /// The same, at most `timeout`. True when nothing is left.

@@ -133,7 +133,7 @@ constexpr std::string_view kTenant =
 
 Changes what the guests named may claim of the host's time, while they run, and prints what they have
 then. Keys and values are those of a fleet file (see 'cops help up'): base-level, ceiling, weight,
-budget-rate, budget-burst, share; share=none and budget-rate=none take a limit away. It counts at
+budget-rate, budget-burst, share; none takes a share or a budget away. It counts at
 once; what has run was charged as it was. Not under linux, linux-nice and linux-fifo.
 
 options:

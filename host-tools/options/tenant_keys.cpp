@@ -23,6 +23,8 @@ bool take_away(vmm::Tenant& tenant, std::string_view key) {
     } else if (key == "budget-rate") {
         tenant.budget_rate = 0;
         tenant.budget_burst_ns = 0;
+    } else if (key == "budget-burst") {
+        tenant.budget_burst_ns = 0;
     } else {
         return false;
     }

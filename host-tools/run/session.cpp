@@ -202,6 +202,10 @@ void Session::show() {
         return;
     }
     show_at_ = Clock::now() + kInterval;
+    // In the background the terminal is another's.
+    if (const pid_t front = ::tcgetpgrp(options_.output); front != -1 && front != ::getpgrp()) {
+        return;
+    }
     vmm::FleetReport now = fleet_->report();
     view_->draw(live_table(now, shown_, LiveView::size_of(options_.output)));
     shown_ = std::move(now);

@@ -41,8 +41,11 @@ ExitKind Guest::Port::run_in_virtual_time(const RunContext& context) {
         const std::uint64_t retired = vcpu().counters().instructions - before;
         time.advance(retired * VirtualTime::kPerInstruction);
         if (exit == ExitKind::interrupted && retired < count && monotonic_now() >= patience) {
-            machine.end({Ending::crashed, 0, "a hart traps without end and executes nothing"});
-            return ExitKind::ended;
+            if (retired == 0) {
+                machine.end({Ending::crashed, 0, "a hart traps without end and executes nothing"});
+                return ExitKind::ended;
+            }
+            continue;  // the process was stopped, or its output was: nothing that the guest did
         }
         if (exit != ExitKind::counted) {
             return exit;

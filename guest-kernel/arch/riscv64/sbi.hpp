@@ -26,9 +26,9 @@ void remote_fence(
 );
 /// Those harts see instructions that were written before.
 void remote_fence_instructions(std::uint64_t harts);
-/// 0 or a negative SBI error.
 /// This hart runs no more until another one starts it. Returns when that is refused.
 void stop_hart();
+/// 0 or a negative SBI error.
 std::int64_t start_hart(std::uint64_t hart, std::uint64_t entry, std::uint64_t argument);
 /// Bytes taken by the debug console, 0 when it can't take any now, negative on error.
 std::int64_t console_write(std::uint64_t address, std::size_t bytes);

@@ -36,9 +36,13 @@ cops::Task<int> toggle() {
     for (;;) {
         for (unsigned change = 0; change < kChanges; ++change) {
             __atomic_store_n(&line().ready, std::uint64_t{change % 2}, __ATOMIC_RELAXED);
+            ring(VIRTIO_COPS_DOORBELL_CLAIM);
         }
-        ring(VIRTIO_COPS_DOORBELL_CLAIM);
-        burn();
+        // What it shows while it computes changes too.
+        for (unsigned change = 0; change < kChanges; ++change) {
+            __atomic_store_n(&line().ready, std::uint64_t{change % 2}, __ATOMIC_RELAXED);
+            burn();
+        }
     }
     co_return 0;
 }

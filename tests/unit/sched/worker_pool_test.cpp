@@ -203,7 +203,7 @@ TEST_P(PoolModes, urgent_work_takes_the_worker_from_less_urgent) {
     pool.remove(handle, busy);
 }
 
-TEST_P(PoolModes, a_victim_is_asked_and_may_yield_within_the_grace_time) {
+TEST_P(PoolModes, a_victim_in_a_critical_section_is_asked_and_may_yield_within_the_grace_time) {
     PoolOptions options;
     options.grace_ns = 3'600'000'000'000;  // force never comes within the test
     Pool pool(1, "priority", options);
@@ -215,12 +215,30 @@ TEST_P(PoolModes, a_victim_is_asked_and_may_yield_within_the_grace_time) {
     });
     Sleeper urgent;
     busy.claim = 20;
+    busy.critical = true;
     const auto handle = pool.add(0, busy, true);
     const auto sleeper = pool.add(1, urgent.vcpu, true, {.base_level = 1});
     while (pool.pool.times(handle).yields == 0) {
         urgent.wake(pool.pool, sleeper);
     }
     EXPECT_EQ(pool.pool.times(handle).preemptions, 0U);
+    urgent.end(pool.pool, sleeper);
+    pool.remove(handle, busy);
+}
+
+/// Half of an urgent wake-up's time went by in the victim's guest on its way to a switch.
+TEST_P(PoolModes, a_victim_outside_of_critical_sections_is_not_waited_for) {
+    PoolOptions options;
+    options.grace_ns = 3'600'000'000'000;
+    Pool pool(1, "priority", options);
+    FakeVcpu busy([](FakeVcpu& self, const RunContext& context) { return self.compute(context); });
+    Sleeper urgent;
+    busy.claim = 20;
+    const auto handle = pool.add(0, busy, true);
+    const auto sleeper = pool.add(1, urgent.vcpu, true, {.base_level = 1});
+    while (pool.pool.times(handle).preemptions < 3) {
+        urgent.wake(pool.pool, sleeper);
+    }
     urgent.end(pool.pool, sleeper);
     pool.remove(handle, busy);
 }

@@ -207,14 +207,32 @@ TEST(LiveView, lines_scroll_away_above_the_text) {
         Output output(pipe.writer(), [](int) { FAIL(); });
         LiveView view(output);
         view.write("one\n");
+        output.flush();
         view.draw("table 1\nrow\n");
         view.write("two\nthree\n");
+        output.flush();
         view.draw("table 2\n");
         view.write("four\n");
         output.flush();
     }
     pipe.close_writer();
     EXPECT_EQ(screen_after(pipe.read_all()), "one\ntwo\nthree\nfour\ntable 2\n\n");
+}
+
+/// A table redrawn for a terminal that was stopped filled the output's room, and then waited.
+TEST(LiveView, is_not_drawn_while_the_terminal_takes_nothing) {
+    Pipe pipe;
+    Output output(pipe.writer(), [](int) {});
+    LiveView view(output);
+    output.write(std::string(200'000, 'x')
+    );  // more than the pipe takes, less than a writer waits for
+    for (int i = 0; i < 1000; ++i) {
+        view.draw(std::string(1000, 't') + "\n");
+    }
+    EXPECT_FALSE(output.drained());
+    output.abandon();
+    pipe.close_writer();
+    EXPECT_FALSE(pipe.read_all().contains('t'));
 }
 
 TEST(LiveView, hidden_it_leaves_the_lines_alone) {

@@ -393,7 +393,8 @@ bool WorkerPool::turn_goes_on(Worker& worker, VcpuEntry& entry, Turn& turn) {
     }
     const auto preemption = policy_->preempt(turn.now);
     if (preemption && preemption->victim == entry.id) {
-        if (!preemption->ask || (turn.grace_end != 0 && turn.now >= turn.grace_end)) {
+        const bool asks = preemption->ask && entry.sample.critical;
+        if (!asks || (turn.grace_end != 0 && turn.now >= turn.grace_end)) {
             if (finishes_section(entry, turn)) {
                 return true;
             }
