@@ -114,6 +114,7 @@ private:
     int code_of(const vmm::FleetReport& report) const;
     void tell_debuggers() const;
     void tell_metrics() const;
+    bool stopped_by_control(const vmm::FleetReport& report) const;
     void tell(const vmm::FleetReport& report) const;
     void write_json(const vmm::FleetReport& report, int code);
 
@@ -378,6 +379,17 @@ int Session::code_of(const vmm::FleetReport& report) const {
     return exit_code(report);
 }
 
+/// As `cops stop` ends a guest, whose reader may be as stuck as when a signal ends all.
+bool Session::stopped_by_control(const vmm::FleetReport& report) const {
+    for (std::size_t i = 0; i < config_.guests.size(); ++i) {
+        const bool stopped = report.guests.at(i).outcome.ending == vmm::Ending::stopped;
+        if (stopped && !config_.guests[i].background) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int Session::finish() {
     constexpr std::chrono::milliseconds kLastWords{500};
     const vmm::FleetReport report = fleet_->report();
@@ -392,7 +404,7 @@ int Session::finish() {
         }
         output_.write(level_table(report));
     }
-    if (!stopped_ && !reader_stuck_) {
+    if (!stopped_ && !reader_stuck_ && !stopped_by_control(report)) {
         output_.flush();
     } else {
         output_.flush_for(kLastWords);
