@@ -81,6 +81,40 @@ TEST_F(AwaitedVcpus, who_holds_a_lock_comes_to_run_before_less_urgent_guests) {
     remove_all();
 }
 
+/// It has lost the worker to another vCPU of its guest, so it cannot tell of what that one queues.
+TEST_F(AwaitedVcpus, who_is_given_urgent_work_while_it_waits_comes_to_run) {
+    Latch passed;
+    std::atomic<bool> began{false};
+    FakeVcpu waiting([&](FakeVcpu& self, const RunContext& context) {
+        if (self.claim.load() == 2) {
+            began = true;
+            passed.count();
+            return ExitKind::idle;
+        }
+        return self.compute(context);
+    });
+    waiting.claim = 40;
+    FakeVcpu running([&](FakeVcpu& self, const RunContext& context) {
+        if (self.runs.load() > kManyTurns) {
+            passed.count();
+            return ExitKind::idle;
+        }
+        const bool has_been_looked_at = waiting.runs.load() != 0;
+        const ExitKind exit = self.compute(context);
+        if (has_been_looked_at) {
+            waiting.claim = 2;
+        }
+        return exit;
+    });
+    running.claim = 20;
+    add({.guest = 0, .vcpu = 1}, waiting);
+    add({.guest = 0, .vcpu = 0}, running);
+    add({.guest = 1}, other);
+    passed.wait_for(1);
+    EXPECT_TRUE(began.load());
+    remove_all();
+}
+
 TEST_F(AwaitedVcpus, who_was_sent_an_ipi_comes_to_run_before_less_urgent_guests) {
     Latch passed;
     std::atomic<bool> taken{false};

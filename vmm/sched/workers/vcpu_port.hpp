@@ -45,7 +45,7 @@ public:
     /// Owner, outside run(). Host monotonic time at which the guest's timer fires; UINT64_MAX:
     /// never.
     virtual Nanos timer_deadline() = 0;
-    /// Owner, outside run(). Looks at board and line.
+    /// Any thread: what is seen of a vCPU that runs may be over. Looks at board and line.
     virtual ClaimSample sample() = 0;
     /// Owner, outside run(). Shows the guest what the host decided.
     virtual void

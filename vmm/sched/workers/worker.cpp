@@ -278,6 +278,9 @@ void WorkerPool::run_turn(Worker& worker, VcpuEntry& entry, Turn& turn) {
 bool WorkerPool::after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKind exit) {
     VcpuPort& port = entry.port;
     reap(worker);
+    if (turn.siblings != 0) {
+        look_at_siblings(entry);
+    }
     ClaimSample sample = port.sample();
     const bool unseen = exit == ExitKind::interrupted && port.has_work();
     if (unseen) {

@@ -207,6 +207,30 @@ void WorkerPool::claim(Handle vcpu, const ClaimSample& sample) {
     preempt_for_waiting(now);
 }
 
+/// What ran may have made urgent work ready that belongs to another vCPU of its guest. Where that
+/// one waits for a worker it cannot tell, so nobody but us would ever see it.
+void WorkerPool::look_at_siblings(const VcpuEntry& entry) {
+    std::unique_lock guard(lock_);
+    const GuestId guest = entry.id.of_guest();
+    for (auto at = by_id_.lower_bound({.domain = guest.domain, .guest = guest.guest});
+         at != by_id_.end() && at->first.of_guest() == guest;
+         ++at) {
+        VcpuEntry& sibling = *at->second;
+        if (sibling.state != State::ready) {
+            continue;
+        }
+        guard.unlock();
+        const ClaimSample sample = sibling.port.sample();
+        guard.lock();
+        // A level that is no more urgent tells nothing: what it was woken for it may not have seen.
+        if (sibling.state == State::ready && sample.level < sibling.sample.level) {
+            const Nanos now = time_now();
+            record_other_look(sibling, sample, now);
+            change_claim(sibling, sample, now);
+        }
+    }
+}
+
 bool WorkerPool::spin(Handle spinner, Handle holder) {
     const std::lock_guard guard(lock_);
     if (holder == nullptr) {

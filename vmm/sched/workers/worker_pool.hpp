@@ -186,6 +186,7 @@ private:
     void run_tasks(Worker& worker);
     void run_turn(Worker& worker, VcpuEntry& entry, Turn& turn);
     bool after_run(Worker& worker, VcpuEntry& entry, Turn& turn, ExitKind exit);
+    void look_at_siblings(const VcpuEntry& entry);
     void reap(Worker& worker);
     Nanos next_completion() const;
     bool skip_idle_time();
