@@ -8,6 +8,9 @@ import sys
 
 from harness import build
 
+sys.path.append(os.path.join(build.ROOT, "tests", "support"))
+from qemu_system import command as qemu_command, version as qemu_version  # noqa: E402, F401
+
 TIMEBASE = 10_000_000  # what QEMU's virt machine has
 MEMORY_MIB = 128
 TIMEOUT = 600
@@ -17,16 +20,6 @@ def cops_command(kernel, cmdline, engine, harts=1, memory=MEMORY_MIB, more=()):
     return [os.path.join(build.BUILD, "bin", "cops"), "run", "--engine", engine, "--memory", f"{memory}M",
             "--cpus", str(harts), "--workers", str(harts), "--timebase", str(TIMEBASE), "--kernel", kernel,
             "--cmdline", cmdline, *more]
-
-
-def qemu_command(kernel, cmdline, harts=1, memory=MEMORY_MIB, more=()):
-    return ["qemu-system-riscv64", "-M", "virt", "-accel", "tcg,thread=multi", "-m", f"{memory}M",
-            "-smp", str(harts), "-nographic", "-bios", "default", "-kernel", kernel, "-append", cmdline, *more]
-
-
-def qemu_version():
-    done = subprocess.run(["qemu-system-riscv64", "--version"], capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()[0]
 
 
 def run(command):

@@ -42,7 +42,7 @@ def run(command, timeout=600, codes=(0,)):
     return done
 
 
-def _source(name):
+def source_of(name):
     return os.path.join(HERE, "programs", name)
 
 
@@ -55,7 +55,7 @@ def guest_app(name):
     """programs/NAME.cpp with libcops, as an application is linked."""
     app = _output(name)
     libraries = sorted(glob.glob(os.path.join(BUILD, "guest", "lib", "libcops*.a")), key=len)
-    run([*CXX, *GUEST, *INCLUDES, "-static", "-fuse-ld=lld-19", _source(f"{name}.cpp"), *libraries, "-o", app])
+    run([*CXX, *GUEST, *INCLUDES, "-static", "-fuse-ld=lld-19", source_of(f"{name}.cpp"), *libraries, "-o", app])
     return app
 
 
@@ -68,20 +68,22 @@ def native_app(name):
         run([*CXX, *NATIVE, *EXECUTOR_FLAGS, *INCLUDES, "-c", source, "-o", objects[-1]])
     library = [os.path.join(RUNTIME, "library", f"{name}.cpp")
                for name in ("cancellation", "groups", "inheritance", "sync", "timers")]
-    run([*CXX, *NATIVE, *INCLUDES, _source(f"{name}.cpp"), _source("native_runtime.cpp"), *library, *objects, "-o", app])
+    run([*CXX, *NATIVE, *INCLUDES, source_of(f"{name}.cpp"), source_of("native_runtime.cpp"), *library, *objects, "-o", app])
     return app
 
 
-def linux_images(program):
-    """(kernel, initrd with programs/PROGRAM.c as /init), or None when Debian's packages cannot be had."""
+def linux_images(program, what):
+    """(kernel, initrd with the C program of that path as /init), or None when Debian's packages cannot be had: then `what`
+    is skipped."""
     support = os.path.join(ROOT, "tests", "support")
     done = subprocess.run([os.path.join(support, "fetch_debian.sh")], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        progress("SKIPPED: threads under Linux: Debian's riscv64 kernel could not be fetched")
+        progress(f"SKIPPED: {what}: Debian's riscv64 kernel could not be fetched")
         return None
-    init, initrd = _output(program), _output(f"{program}.cpio.gz")
+    name = os.path.splitext(os.path.basename(program))[0]
+    init, initrd = _output(name), _output(f"{name}.cpio.gz")
     run(["clang-19", "-std=gnu17", "-O2", "-Wall", "-Wextra", *GUEST, "-static", "-pthread", "-fuse-ld=lld-19",
-         _source(f"{program}.c"), "-o", init])
+         program, "-o", init])
     run([os.path.join(support, "mkinitramfs.py"), initrd, "char dev/console 5 1", f"file init {init} 755"])
     return os.path.join(done.stdout.strip(), "Image"), initrd
 

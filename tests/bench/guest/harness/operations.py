@@ -58,7 +58,7 @@ def measure(options):
     """{"operations": {name: {machine: [fields of each round]}}, "engine": [mean of each round]}"""
     guest, native = build.guest_app("operations"), build.native_app("operations")
     cross, preempt = build.guest_app("cross"), build.guest_app("preempt")
-    images = build.linux_images("pthreads")
+    images = build.linux_images(build.source_of("pthreads.c"), "threads under Linux")
     rounds = options.rounds or ROUNDS
     samples, means = {}, []
     for number in range(rounds):

@@ -46,6 +46,16 @@ def quantile(values, permille):
     return values[max(-(-len(values) * permille // 1000), 1) - 1]
 
 
+def points(values):
+    """The distribution; `values` are sorted."""
+    return {name: quantile(values, permille) for name, permille in
+            (("least", 0), ("p10", 100), ("p50", 500), ("p90", 900), ("p99", 990), ("p999", 999), ("most", 1000))}
+
+
+def text_of(distribution):
+    return "  ".join(f"{name} {value:.1f}" for name, value in distribution.items())
+
+
 def run(text, policy="priority", flags=()):
     """The Run of a fleet given as text."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -66,6 +76,16 @@ def guest(name, app, *words, **keys):
     """A [[guest]] of an application, with other keys as given."""
     lines = [f'[[guest]]\nname = "{name}"\napp = "{app}"', f'args = [{", ".join(f"{chr(34)}{word}{chr(34)}" for word in words)}]']
     return "\n".join(lines + [f"{key.replace('_', '-')} = {value}" for key, value in keys.items()]) + "\n"
+
+
+def app(source, *more):
+    """An application of one source, with libcops; `more` are further words for the compiler."""
+    folder = os.path.join(build.BUILD, "bench", "sched")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, os.path.splitext(os.path.basename(source))[0])
+    library = os.path.join(build.BUILD, "guest", "lib", "libcops.a")
+    build.run([*build.CXX, *build.GUEST, *build.INCLUDES, "-static", "-fuse-ld=lld-19", source, *more, library, "-o", path])
+    return path
 
 
 def without(text, name):

@@ -24,16 +24,6 @@ URGENT_NICE, BATCH_NICE = -10, 10
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def app():
-    path = os.path.join(build.BUILD, "bench", "sched")
-    os.makedirs(path, exist_ok=True)
-    path = os.path.join(path, "urgent")
-    library = os.path.join(build.BUILD, "guest", "lib", "libcops.a")
-    build.run([*build.CXX, *build.GUEST, *build.INCLUDES, "-static", "-fuse-ld=lld-19",
-               os.path.join(HERE, "programs", "urgent.cpp"), library, "-o", path])
-    return path
-
-
 def fleet(program, fifo, workers):
     urgent = fleets.guest("urgent", program, "/host/m", COUNT, grant=f'["m=file:{fifo}:ro"]', nice=URGENT_NICE)
     batch = "".join(fleets.guest(f"batch{number}", "load-compute", "--level", "40", "--units", "0", background="true",
@@ -88,7 +78,7 @@ def once(program, policy, seed):
 
 
 def measure(options):
-    program, rounds = app(), options.rounds or ROUNDS
+    program, rounds = fleets.app(os.path.join(HERE, "programs", "urgent.cpp")), options.rounds or ROUNDS
     samples = []
     for number in range(rounds):
         sample = {}
@@ -108,10 +98,8 @@ def report(samples, floors):
     results = {}
     for policy in ("priority", "linux-nice", "linux"):
         every = sorted(value / 1e3 for one in samples for value in one[policy])
-        points = {name: fleets.quantile(every, permille) for name, permille in
-                  (("least", 0), ("p10", 100), ("p50", 500), ("p90", 900), ("p99", 990), ("p999", 999), ("most", 1000))}
-        results[policy] = points
-        print(f"  {policy:11}" + "  ".join(f"{name} {value:.1f}" for name, value in points.items()))
+        results[policy] = fleets.points(every)
+        print(f"  {policy:11}{fleets.text_of(results[policy])}")
     ratios = [fleets.quantile(one["priority"], 990) / fleets.quantile(one["linux-nice"], 990) for one in samples]
     print(f"  p99 of priority / of linux-nice   {stats.text(ratios, 3)}   "
           f"{floors.verdict('wake: p99 / linux-nice', statistics.median(ratios), P99, least=False)}")
