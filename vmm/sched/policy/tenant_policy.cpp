@@ -310,6 +310,7 @@ void TenantPolicy::place(std::uint32_t slot, Guest& guest, std::uint64_t now) {
             vcpu.rank = new_rank;
             Queue& mine = queue(guest, new_rank);
             join(guest, mine, new_rank, false);
+            vcpu.out_of_turn = !serve_running(mine, new_rank);
             ++mine.running;
         }
         prepay(vcpu, guest);
@@ -326,6 +327,34 @@ void TenantPolicy::join(const Guest& guest, Queue& queue, std::uint8_t rank, boo
         least -= std::min(least, virtual_cost(kMostLagNs, guest.terms.weight));
     }
     queue.virtual_time = std::max(queue.virtual_time, least);
+}
+
+/// A running vCPU comes to the rank. True: it would be picked there now, and that is as if it were.
+bool TenantPolicy::serve_running(const Queue& queue, std::uint8_t rank) {
+    const auto urgency = static_cast<std::uint8_t>(1 + rank);
+    if (!ready_.empty()
+        && (ready_.least().urgency < urgency
+            || (ready_.least().urgency == urgency && ready_.least().order < queue.virtual_time))) {
+        return false;
+    }
+    served_[rank] = std::max(served_[rank], queue.virtual_time);
+    return true;
+}
+
+/// The vCPU runs at a rank where it was not picked, and another guest that waits there would be.
+bool TenantPolicy::others_are_next(const Vcpu& vcpu) const {
+    const Queue& mine = queue(guests_[vcpu.guest], vcpu.rank);
+    return vcpu.out_of_turn && rules_.order == Order::virtual_time && ready_.least().urgency != 0
+           && ready_.least().order < mine.virtual_time - vcpu.prepaid;
+}
+
+/// The vCPU runs at a rank where it was not picked, and its guest has had a slice too much there: a
+/// grace each time that something more urgent waits would add up.
+bool TenantPolicy::runs_ahead(const Vcpu& vcpu) const {
+    const Queue& mine = queue(guests_[vcpu.guest], vcpu.rank);
+    return vcpu.out_of_turn
+           && mine.virtual_time - vcpu.prepaid
+                  > served_[vcpu.rank] + virtual_cost(rules_.slice_ns, weight_of(vcpu));
 }
 
 void TenantPolicy::enqueue(std::uint32_t slot, Guest& guest, bool goes_on) {
@@ -371,6 +400,7 @@ void TenantPolicy::start(std::uint32_t slot, Guest& guest, std::uint64_t now) {
     ++queue(guest, vcpu.rank).running;
     ++guest.running;
     vcpu.state = Vcpu::State::running;
+    vcpu.out_of_turn = false;
     vcpu.charged_to = now;
     prepay(vcpu, guest);
     vcpu.above = vcpu.level < guest.terms.base_level;
@@ -424,7 +454,11 @@ TenantPolicy::ReadyKey TenantPolicy::ready_key(const Guest& guest) const {
 TenantPolicy::RunningKey TenantPolicy::running_key(std::uint32_t slot) const {
     const Vcpu& vcpu = vcpus_[slot];
     const bool due = guests_[vcpu.guest].guarantee.due();
-    return {.slot = slot, .urgency = static_cast<std::uint8_t>(due ? 0 : 1 + vcpu.rank)};
+    return {
+        .slot = slot,
+        .urgency = static_cast<std::uint8_t>(due ? 0 : 1 + vcpu.rank),
+        .out_of_turn = vcpu.out_of_turn,
+    };
 }
 
 // ---- Decisions ---------------------------------------------------------------------------------
@@ -462,15 +496,17 @@ std::optional<Preemption> TenantPolicy::preempt(std::uint64_t now_ns) {
     if (ready_.empty() || running_.empty()) {
         return std::nullopt;
     }
-    if (ready_.least().urgency >= running_.least().urgency) {
+    const std::uint8_t waits = ready_.least().urgency;
+    const std::uint8_t runs = running_.least().urgency;
+    const Vcpu& victim = vcpus_[running_.least().slot];
+    if (waits > runs || (waits == runs && !others_are_next(victim))) {
         return std::nullopt;
     }
-    const Vcpu& victim = vcpus_[running_.least().slot];
     return Preemption{
         .worker = victim.worker,
         .victim = victim.id,
         .level = first_waiting_level(),
-        .ask = rules_.shows_levels && ready_.least().urgency != 0,
+        .ask = rules_.shows_levels && waits != 0 && waits < runs && !runs_ahead(victim),
     };
 }
 

@@ -32,7 +32,8 @@ constexpr std::uint64_t virtual_cost(std::uint64_t ran_ns, std::uint32_t weight)
 /// grows by what its vCPUs run there, divided by its weight; the least runs next. A guest that
 /// comes to a rank begins at the virtual time of the guest that the rank served last, if it is
 /// behind it: nobody saves up turns by sleeping, and since each rank has its own times, nobody
-/// sheds a debt by changing levels. A turn is charged when it begins and settled when it ends, so
+/// sheds a debt by changing levels. A running vCPU that comes to another rank is served there if it
+/// would be next; else it makes way. A turn is charged when it begins and settled when it ends, so
 /// that several workers that pick at once don't all pick from one guest. The vCPUs of one guest and
 /// rank take turns.
 ///
@@ -77,8 +78,10 @@ protected:
         std::uint8_t claim = kLevelCount;  ///< Its own.
         std::uint8_t level = 0;            ///< Effective level.
         std::uint8_t rank = 0;
-        bool above = false;        ///< Runs on the budget: above the base level, or began to.
-        bool awaited = false;      ///< Others of the guest may wait for it. Not while it is idle.
+        bool above = false;    ///< Runs on the budget: above the base level, or began to.
+        bool awaited = false;  ///< Others of the guest may wait for it. Not while it is idle.
+        /// Came to its rank while it ran, and others may have had a better right to run there.
+        bool out_of_turn = false;
         std::uint32_t worker = 0;  ///< While running.
         std::uint32_t next = 0;    ///< While ready: neighbours in its queue.
         std::uint32_t previous = 0;
@@ -163,12 +166,18 @@ private:
     struct RunningKey {
         std::uint32_t slot = 0;
         std::uint8_t urgency = 0;
+        bool out_of_turn = false;
     };
     struct RunningLess {
         const std::vector<Vcpu>* vcpus;
         bool operator()(const RunningKey& a, const RunningKey& b) const {
-            return a.urgency != b.urgency ? a.urgency > b.urgency
-                                          : (*vcpus)[a.slot].id > (*vcpus)[b.slot].id;
+            if (a.urgency != b.urgency) {
+                return a.urgency > b.urgency;
+            }
+            if (a.out_of_turn != b.out_of_turn) {
+                return a.out_of_turn;
+            }
+            return (*vcpus)[a.slot].id > (*vcpus)[b.slot].id;
         }
     };
     /// When a guest's accounts turn; which of several at one time comes first makes no difference.
@@ -206,6 +215,9 @@ private:
     void charge(Vcpu& vcpu, const Guest& guest, std::uint64_t ran_ns);
     void leave_worker(std::uint32_t slot, Guest& guest, std::uint64_t ran_ns);
     void join(const Guest& guest, Queue& queue, std::uint8_t rank, bool goes_on);
+    bool serve_running(const Queue& queue, std::uint8_t rank);
+    bool others_are_next(const Vcpu& vcpu) const;
+    bool runs_ahead(const Vcpu& vcpu) const;
     std::uint64_t slice(const Guest& guest, const Vcpu& vcpu) const;
 
     Queue& queue(const Guest& guest, std::uint8_t rank);
