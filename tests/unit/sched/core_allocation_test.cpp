@@ -270,6 +270,57 @@ TEST(CoreAllocation, a_guest_that_has_ended_holds_nothing) {
     EXPECT_FALSE(fleet.pool.may_start(fleet.handle(0, 1)));
 }
 
+TEST(CoreAllocation, numbers_that_follow_each_other_quickly_are_looked_at_once_an_interval) {
+    // No worker runs: who asks is the only one that looks, and time stands still.
+    VirtualTime time;
+    WorkerPool pool({.workers = 2, .virtual_time = &time}, make_policy("priority"));
+    Computing first(pool, {.vcpu = 0});
+    Computing second(pool, {.vcpu = 1});
+    pool.add({.vcpu = 0}, first.vcpu, {});
+    const auto handle = pool.add({.vcpu = 1}, second.vcpu, {}, Core::none);
+    pool.revive(handle, false);
+    const auto say_both = [&] {
+        pool.want_cores({}, 1);
+        pool.want_cores({}, 2);
+    };
+    pool.want_cores({}, 2);
+    EXPECT_TRUE(pool.may_start(handle)) << "the first one is heard at once";
+    for (int i = 0; i < 1000; ++i) {
+        say_both();
+    }
+    pool.want_cores({}, 1);
+    EXPECT_TRUE(pool.may_start(handle));
+    EXPECT_EQ(pool.times(handle).grants, 1U);
+    EXPECT_EQ(pool.times(handle).revocations, 0U);
+    time.advance(kCoreIntervalNs);
+    pool.want_cores({}, 1);
+    EXPECT_FALSE(pool.may_start(handle));
+    constexpr unsigned kIntervals = 100;
+    for (unsigned i = 0; i < 10 * kIntervals; ++i) {
+        time.advance(kCoreIntervalNs / 10);
+        say_both();
+    }
+    EXPECT_LE(pool.times(handle).grants + pool.times(handle).revocations, kIntervals + 3);
+}
+
+TEST(CoreAllocation, the_last_number_counts_though_nobody_runs_when_its_time_comes) {
+    Fleet fleet(2);
+    fleet.add(1, 2);
+    fleet.pool.remove(fleet.handle(0, 0));
+    fleet.computing(0, 0).vcpu.wait_until_gone();
+    for (int round = 0; round < 20; ++round) {
+        for (const unsigned vcpus : {2U, 1U, 2U}) {
+            fleet.pool.want_cores({.guest = 0}, vcpus);
+        }
+        fleet.wait_for(0, bit(1), 0);
+        for (const unsigned vcpus : {1U, 2U, 1U}) {
+            fleet.pool.want_cores({.guest = 0}, vcpus);
+        }
+        fleet.wait_for(0, 0, 0);
+    }
+    fleet.pool.revive(fleet.handle(0, 0), false);
+}
+
 TEST(CoreAllocation, threads_of_the_hosts_scheduler_are_granted_when_asked_for) {
     WorkerPool pool({.workers = 1, .host_scheduled = true}, make_policy("fair"));
     EXPECT_TRUE(pool.start());

@@ -53,11 +53,22 @@ void WorkerPool::account_leaving(VcpuEntry& entry, Nanos ran) {
 
 void WorkerPool::want_cores(GuestId guest, unsigned vcpus) {
     const std::lock_guard guard(lock_);
-    const auto wanted = wanted_.find(guest);
-    if (wanted != wanted_.end()) {
-        wanted->second = vcpus;
-        next_allocation_ = 0;
-        allocate_cores(time_now());
+    const auto found = wanted_.find(guest);
+    if (found == wanted_.end()) {
+        return;
+    }
+    Wish& wish = found->second;
+    wish.vcpus = vcpus;
+    wish.unseen = true;
+    // A guest may say another number with every command: what it says within an interval is looked
+    // at once. The first look is on the guest's own turn, the next one is no more than those that
+    // there are while anybody wants vCPUs. In a host's mode only its own threads have work of it.
+    const Nanos now = time_now();
+    const Nanos look = options_.host_scheduled ? now : std::max(now, wish.next_look);
+    next_allocation_ = std::min(next_allocation_, look);
+    allocate_cores(now);
+    if (wish.unseen) {
+        grant_when_idle(std::min(next_idle_grant_, look));
     }
 }
 
@@ -67,7 +78,7 @@ void WorkerPool::forget_cores(GuestId guest) {
     if (wanted == wanted_.end()) {
         return;
     }
-    wanted->second = 0;
+    wanted->second.vcpus = 0;
     for (auto at = by_id_.lower_bound({.domain = guest.domain, .guest = guest.guest});
          at != by_id_.end() && at->first.of_guest() == guest;
          ++at) {
@@ -147,8 +158,10 @@ void WorkerPool::allocate_cores(Nanos now) {
     }
     std::vector<GuestCores> guests;
     guests.reserve(wanted_.size() + 2);
-    for (const auto& [guest, wanted] : wanted_) {
-        guests.push_back(describe_cores(guest, wanted, now));
+    for (auto& [guest, wish] : wanted_) {
+        guests.push_back(describe_cores(guest, wish.vcpus, now));
+        wish.next_look = wish.unseen ? now + kCoreIntervalNs : wish.next_look;
+        wish.unseen = false;
     }
     const std::size_t free = free_workers();
     if (free < ready_count_) {  // else nobody waits for a worker but those that are on their way
@@ -165,9 +178,12 @@ void WorkerPool::allocate_cores(Nanos now) {
 /// The host's kernel shares its CPUs among threads as it likes: who asks gets.
 void WorkerPool::allocate_plainly(Nanos now) {
     next_allocation_ = kNever;
+    for (auto& [guest, wish] : wanted_) {
+        wish.unseen = false;
+    }
     for (const auto& [id, entry] : by_id_) {
         const auto wanted = wanted_.find(id.of_guest());
-        const bool keeps = wanted != wanted_.end() && id.vcpu < wanted->second;
+        const bool keeps = wanted != wanted_.end() && id.vcpu < wanted->second.vcpus;
         if (keeps && entry->core == Core::none) {
             obey({CoreDecision::Kind::grant, id}, now);
         } else if (!keeps && entry->core == Core::granted) {
@@ -225,17 +241,22 @@ void WorkerPool::tell_of_cores(VcpuEntry& entry) {
 /// When to look again: once an interval while anybody has, gives back or wants an extra vCPU.
 void WorkerPool::note_cores(Nanos now, std::uint32_t idle) {
     bool wants = false;
-    for (const auto& [guest, wanted] : wanted_) {
-        const GuestCores cores = describe_cores(guest, wanted, now);
+    for (const auto& [guest, wish] : wanted_) {
+        const GuestCores cores = describe_cores(guest, wish.vcpus, now);
         wants = wants || held_cores(cores) < most_cores(cores);
     }
     next_allocation_ = held_ != 0 || wants ? now + kCoreIntervalNs : kNever;
     // Nobody else would come by: what an interval of congestion, or a vCPU that begins, holds back.
-    const bool soon = wants && idle != 0;
-    next_idle_grant_ = soon ? now + kBeginNs : kNever;
-    if (soon && timekeeper_ != nullptr && sleeping_.contains(timekeeper_->index)) {
-        timekeeper_->engine->wake();
+    grant_when_idle(wants && idle != 0 ? now + kBeginNs : kNever);
+}
+
+/// An idle worker shall look at that time, if nobody else has.
+void WorkerPool::grant_when_idle(Nanos at) {
+    if (at != kNever && at != next_idle_grant_ && timekeeper_ != nullptr
+        && sleeping_.contains(timekeeper_->index)) {
+        timekeeper_->engine->wake();  // its sleep is too long now
     }
+    next_idle_grant_ = at;
 }
 
 /// vCPUs became ready and find no worker. Those that run look at the clock from now on, so that

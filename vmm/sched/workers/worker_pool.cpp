@@ -55,7 +55,7 @@ WorkerPool::add(VcpuId id, VcpuPort& port, const Tenant& tenant, VcpuEntry::Core
     auto& entry = by_id_[id];
     entry = std::make_unique<VcpuEntry>(*this, id, port, tenant, core);
     if (core != VcpuEntry::Core::own) {
-        wanted_.emplace(id.of_guest(), 0);
+        wanted_.try_emplace(id.of_guest());
     }
     return entry.get();
 }

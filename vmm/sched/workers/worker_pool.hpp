@@ -138,8 +138,9 @@ public:
 
     // ---- Extra vCPUs (core_allocation.cpp); any thread ----
 
-    /// The guest wants so many vCPUs in all. What can be granted at once is by the return;
-    /// VcpuPort::cores_changed() tells of what changes later, and of other guests'.
+    /// The guest wants so many vCPUs in all. What can be granted at once is by the return, unless
+    /// the guest asked within the last interval, too: then it is looked at once for all, when that
+    /// is over. VcpuPort::cores_changed() tells of what changes later, and of other guests'.
     void want_cores(GuestId guest, unsigned vcpus);
     /// Nothing is granted to the guest any more, and it wants nothing. None of its vCPUs is in the
     /// pool.
@@ -251,6 +252,7 @@ private:
     void give_back(VcpuEntry& entry, Nanos now);
     void tell_of_cores(VcpuEntry& entry);
     void note_cores(Nanos now, std::uint32_t idle);
+    void grant_when_idle(Nanos at);
     void watch_congestion();
     std::size_t free_workers() const;
     static bool is_overdue(const VcpuEntry& entry) noexcept;
@@ -266,8 +268,13 @@ private:
     std::map<VcpuId, std::unique_ptr<VcpuEntry>> by_id_;  // grows only
     std::set<Timer> timers_;                              // of idle vCPUs
     CoreAllocator allocator_;
-    std::map<GuestId, unsigned> wanted_;  // vCPUs, of the guests that have extra ones
-    WaitList ordinary_waits_;             // of vCPUs that are ready and not revoked
+    struct Wish {
+        unsigned vcpus = 0;
+        bool unseen = false;  // nobody has looked since it was made
+        Nanos next_look = 0;  // not before that for the sake of this guest
+    };
+    std::map<GuestId, Wish> wanted_;  // of the guests that have extra vCPUs
+    WaitList ordinary_waits_;         // of vCPUs that are ready and not revoked
     WaitList best_effort_waits_;
     std::size_t held_ = 0;               // extra vCPUs
     Nanos next_allocation_ = ~Nanos{0};  // when it is next looked at who has how many
