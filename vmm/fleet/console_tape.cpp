@@ -10,18 +10,25 @@ namespace vmm {
 
 std::size_t ConsoleTape::push(std::size_t guest, std::span<const char> bytes) {
     const std::lock_guard lock(mutex_);
-    if (tape_.replays() || (!pending_.empty() && guest_ != guest)) {
+    if (tape_.replays() || bytes.empty()) {
         return 0;
     }
-    const std::size_t count = std::min(bytes.size(), kCapacity - pending_.size());
-    guest_ = guest;
-    pending_.insert(pending_.end(), bytes.begin(), bytes.begin() + static_cast<long>(count));
+    std::vector<char>& pending = pending_[guest].bytes;
+    const std::size_t count = std::min(bytes.size(), kCapacity - pending.size());
+    pending.insert(pending.end(), bytes.begin(), bytes.begin() + static_cast<long>(count));
     return count;
+}
+
+ConsoleTape::PendingOf::const_iterator
+ConsoleTape::next_pending(std::size_t guest, bool idle) const {
+    return std::find_if(pending_.lower_bound(guest), pending_.end(), [idle](const auto& one) {
+        return !idle || !one.second.full;
+    });
 }
 
 bool ConsoleTape::waits() const {
     const std::lock_guard lock(mutex_);
-    return !pending_.empty() && !full_;
+    return next_pending(0, true) != pending_.end();
 }
 
 bool ConsoleTape::deliver(std::uint64_t rounds, bool idle) {
@@ -32,23 +39,35 @@ bool ConsoleTape::deliver(std::uint64_t rounds, bool idle) {
         return deliver_recorded(rounds, idle);
     }
     io::InputTape::Typed typed{.rounds = rounds, .idle = idle};
-    {
-        const std::lock_guard lock(mutex_);
-        if (pending_.empty() || (idle && full_)) {
-            return false;
+    for (std::size_t guest = 0;; ++guest) {
+        {
+            const std::lock_guard lock(mutex_);
+            const auto next = next_pending(guest, idle);
+            if (next == pending_.end()) {
+                return false;
+            }
+            guest = next->first;
+            typed.bytes = next->second.bytes;
         }
-        typed.guest = static_cast<std::uint32_t>(guest_);
-        typed.bytes = pending_;
+        typed.guest = static_cast<std::uint32_t>(guest);
+        typed.bytes.resize(give_(guest, typed.bytes));
+        const std::lock_guard lock(mutex_);
+        if (took(pending_.find(guest), typed.bytes.size())) {
+            tape_.note_typed(typed);
+            return true;
+        }
     }
-    typed.bytes.resize(give_(typed.guest, typed.bytes));
-    const std::lock_guard lock(mutex_);
-    full_ = typed.bytes.empty();
-    if (full_) {
-        return false;
+}
+
+/// Takes what was given out. True: there was something.
+bool ConsoleTape::took(PendingOf::iterator of, std::size_t count) {
+    Pending& pending = of->second;
+    pending.full = count == 0;
+    pending.bytes.erase(pending.bytes.begin(), pending.bytes.begin() + static_cast<long>(count));
+    if (pending.bytes.empty()) {
+        pending_.erase(of);
     }
-    pending_.erase(pending_.begin(), pending_.begin() + static_cast<long>(typed.bytes.size()));
-    tape_.note_typed(typed);
-    return true;
+    return count != 0;
 }
 
 bool ConsoleTape::deliver_recorded(std::uint64_t rounds, bool idle) {

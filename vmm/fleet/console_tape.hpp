@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <span>
 #include <utility>
@@ -27,7 +28,8 @@ public:
 
     /// The worker. From now on the guests are there; how often it looked before means nothing.
     void begin() noexcept { begun_ = true; }
-    /// Any thread. Returns how many bytes are taken: none when the tape replays.
+    /// Any thread. Returns how many bytes are taken: none when the tape replays. A guest that does
+    /// not read stops the input of no other.
     std::size_t push(std::size_t guest, std::span<const char> bytes);
 
     bool waits() const override;
@@ -44,10 +46,18 @@ private:
     bool begun_ = false;
     bool told_ = false;  // that the run is another one
 
-    mutable std::mutex mutex_;   // of what follows; nothing is called with it held
-    std::vector<char> pending_;  // for `guest_`
-    std::size_t guest_ = 0;
-    bool full_ = false;  // the guest took nothing the last time
+    struct Pending {
+        std::vector<char> bytes;
+        bool full = false;  // the guest took nothing the last time
+    };
+    using PendingOf = std::map<std::size_t, Pending>;
+
+    /// Of guests from `guest` on, the first that has some and may take it.
+    PendingOf::const_iterator next_pending(std::size_t guest, bool idle) const;
+    bool took(PendingOf::iterator of, std::size_t count);
+
+    mutable std::mutex mutex_;  // of what follows; nothing is called with it held
+    PendingOf pending_;         // by guest, where there is some; taken out by the worker alone
 };
 
 }  // namespace vmm
