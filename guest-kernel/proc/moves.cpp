@@ -72,9 +72,6 @@ bool hand_threads_over(Cpu& cpu) {
             __atomic_fetch_and(&stand_in.give_back, ~bit(cpu), __ATOMIC_ACQ_REL);
         return (wishes & bit(cpu)) != 0;
     }
-    if ((load_relaxed(cpu.runs) & bit(cpu)) == 0) {
-        return false;  // they are on their way back, and who brings them wakes us
-    }
     leave_thread(cpu);
     move_threads(cpu, cpu, stand_in, true);
     return true;
