@@ -223,7 +223,9 @@ TEST_F(ControlOperation, a_tenant_gets_what_was_changed_and_keeps_the_rest) {
     EXPECT_EQ(reply["guests"][0]["tenant"], expected);
     EXPECT_EQ(json_reply_to({.verb = Verb::ps, .guests = {}})["guests"][1]["tenant"], expected);
 
-    EXPECT_TRUE(json_reply_to(change({"b"}, {{"share", "none"}, {"budget-rate", "none"}, {"budget-burst", "none"}}))["ok"]);
+    EXPECT_TRUE(json_reply_to(
+        change({"b"}, {{"share", "none"}, {"budget-rate", "none"}, {"budget-burst", "none"}})
+    )["ok"]);
     EXPECT_EQ(guests_.report().guests[1].tenant.share, 0u);
     EXPECT_EQ(guests_.report().guests[1].tenant.budget_rate, 0u);
 }
