@@ -170,6 +170,7 @@ void Cpu::execute() {
     }
     set_host_rounding(static_cast<riscv::Rounding>(host_frm));
     set_budget(-1);
+    turn_begin = retired();
     dispatch();
 }
 

@@ -44,6 +44,8 @@ struct Cpu final : interp::Cpu {
     /// Something was translated since the last poll, which takes as long as thousands of
     /// instructions, and code that is new everywhere has few of these between two translations.
     bool translated = false;
+    /// What retired() was when execute() began.
+    std::uint64_t turn_begin = 0;
 
     /// Instructions to interpret, and those that were.
     std::uint64_t interpret_first;

@@ -34,7 +34,8 @@ std::uint16_t page_offset(std::uint64_t address) {
             }
             next = cut ? cut_off() : look_up();
         }
-        if (std::exchange(translated, false) && retired() != limit) {
+        // Not before the turn has come on: even one whose time is over when it begins has to.
+        if (std::exchange(translated, false) && retired() != turn_begin && retired() != limit) {
             look_at_clocks();
             const PollResult found = poll();
             if (found == PollResult::leave) {
