@@ -185,19 +185,22 @@ void share_open_files(FleetConfig& config) {
     const std::uint64_t left = limit.rlim_cur > taken ? limit.rlim_cur - taken : 0;
     const std::uint64_t share = std::max<std::uint64_t>(left / config.guests.size(), 1);
     std::vector<std::string_view> cut;
+    unsigned wanted = 0;
     for (GuestConfig& guest : config.guests) {
         if (guest.open_files > share) {
+            wanted = std::max(wanted, guest.open_files);
             guest.open_files = static_cast<unsigned>(share);
             cut.push_back(guest.name);
         }
     }
     if (!cut.empty()) {
+        const bool one = cut.size() == 1;
         spdlog::warn(
-            "{} may open {} files each instead of what the configuration says: the process may "
-            "open {} "
-            "(ulimit -n)",
-            cut.size() == 1 ? fmt::format("[{}]", cut[0]) : fmt::format("{} guests", cut.size()),
+            "{} may open {} files instead of {}{}: the process may open {} (ulimit -n)",
+            one ? fmt::format("[{}]", cut[0]) : fmt::format("each of {} guests", cut.size()),
             share,
+            one ? "" : "up to ",
+            wanted,
             limit.rlim_cur
         );
     }
