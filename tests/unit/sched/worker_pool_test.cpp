@@ -226,7 +226,7 @@ TEST_P(PoolModes, a_victim_in_a_critical_section_is_asked_and_may_yield_within_t
     pool.remove(handle, busy);
 }
 
-/// Half of an urgent wake-up's time went by in the victim's guest on its way to a switch.
+/// A quarter of an urgent wake-up's time went by in the victim's guest on its way to a switch.
 TEST_P(PoolModes, a_victim_outside_of_critical_sections_is_not_waited_for) {
     PoolOptions options;
     options.grace_ns = 3'600'000'000'000;

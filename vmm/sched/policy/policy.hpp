@@ -85,8 +85,8 @@ struct Preemption {
     std::uint32_t worker = 0;
     VcpuId victim;
     std::uint8_t level = 64;  ///< 0 also for a guest that is behind its guaranteed share.
-    /// The victim is asked first (yield_level) and given a grace time; false: at once, unasked, as
-    /// for a guest that is behind its guaranteed share.
+    /// In a critical section the victim is asked first (yield_level) and given a grace time.
+    /// False: it makes way unasked, as for a guest that is behind its guaranteed share.
     bool ask = false;
     friend constexpr bool operator==(const Preemption&, const Preemption&) = default;
 };

@@ -34,7 +34,7 @@ class Recorder;
 
 struct PoolOptions {
     unsigned workers = 1;
-    Nanos grace_ns = 50'000;    ///< A victim that was asked to yield has this long to do it.
+    Nanos grace_ns = 50'000;    ///< For a victim that is asked to yield.
     Nanos tick_ns = 1'000'000;  ///< The longest that a vCPU runs without being looked at.
     /// How much longer, once a turn, who must stop runs in a critical section; and how long a turn
     /// lasts at a level that was inherited, if others wait.
